@@ -1,0 +1,1 @@
+"""What the functions are made of: event → requests → media → signed call → outcome → report → answer."""

@@ -1,0 +1,34 @@
+"""Answers callers that have no queue behind them: S3, EventBridge, SNS, or a payload straight to the function."""
+
+from collections.abc import Callable
+from typing import Any
+
+from media_cleanup.deletion import Deletion
+from media_cleanup.events import requests_in, trigger_of
+from media_cleanup.observability import Delivery, report
+from media_cleanup.outcome import Result
+from media_cleanup.settings import Settings
+
+
+class RequestsFailedError(Exception):
+    """Requests without a queue failed: raised so that Lambda retries the event and keeps it at its failure destination."""
+
+
+def answer_caller(
+    event: object, deletion: Deletion, settings: Settings, time_left_ms: Callable[[], int]
+) -> dict[str, Any]:
+    """Carries out all requests of an event, then answers with their log lines; raises RequestsFailedError."""
+    delivery = Delivery(trigger=trigger_of(event))
+    requests = requests_in(event, settings.default_business_phone)
+    outcomes = [deletion.carry_out(request, time_left_ms) for request in requests]
+    lines = [report(outcome, delivery) for outcome in outcomes]
+    failed = [line for line in lines if line["outcome"] in {Result.REJECTED, Result.UNAVAILABLE}]
+    if failed:
+        what = "; ".join(sorted({f"{line['outcome']}: {_why(line)}" for line in failed}))
+        raise RequestsFailedError(f"{len(failed)} of {len(lines)} requests failed: {what}")
+    return {"results": lines}
+
+
+def _why(line: dict[str, Any]) -> str:
+    code = line["provider_code"]
+    return line["reason"] if code is None else f"{line['reason']} (code {code}: {line['provider_message']})"

@@ -1,0 +1,186 @@
+"""Reads what arrives, in any of its envelopes, as deletion requests; AWS's raw records do not travel past this module.
+
+Envelopes nest: SQS may hold SNS holding S3, and a failure destination's message holds the event that failed.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote_plus
+
+from media_cleanup.media import InvalidMediaError, InvalidObjectError, Media, S3Object
+
+MAX_ENVELOPES = 8
+S3_EVENT_MAJOR_VERSION = "2"
+DELETIONS = ("ObjectRemoved:", "LifecycleExpiration:")
+
+
+@dataclass(frozen=True, slots=True)
+class NoDeletion:
+    """Something that was understood and deletes nothing."""
+
+    reason: str
+    bucket: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """Something that nobody can act on, with what is wrong with it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One part of what arrived.
+
+    `happened_ms` is when S3 says that it happened, as Unix milliseconds. `message` is the part as a message of its own,
+    None where it is the whole of what arrived.
+    """
+
+    subject: Media | S3Object | NoDeletion | NotUnderstood
+    happened_ms: int | None = None
+    message: Mapping[str, Any] | None = None
+
+
+class NotUnderstoodError(ValueError):
+    """What arrived has a form that no trigger has."""
+
+
+def trigger_of(event: object) -> str:
+    """Who invoked the function with this event: `sqs`, `s3`, `eventbridge`, `sns` or `direct`."""
+    match event:
+        case {"Records": [{"eventSource": "aws:sqs"}, *_]}:
+            return "sqs"
+        case {"Records": [{"eventSource": "aws:s3"}, *_]} | {"Event": "s3:TestEvent"}:
+            return "s3"
+        case {"Records": [{"EventSource": "aws:sns"}, *_]}:
+            return "sns"
+        case {"detail-type": _, "source": _}:
+            return "eventbridge"
+        case _:
+            return "direct"
+
+
+def requests_in_text(body: object, default_business_phone: str | None) -> list[Request]:
+    """The requests in a message's body. Never raises: what cannot be understood is a request that says so."""
+    return _requests(lambda: _requests_of_payload(_parsed(body), default_business_phone, MAX_ENVELOPES))
+
+
+def requests_in(payload: object, default_business_phone: str | None) -> list[Request]:
+    """The requests in a payload, at least one. Never raises, likewise."""
+    return _requests(lambda: _requests_of_payload(payload, default_business_phone, MAX_ENVELOPES))
+
+
+def _requests(read: Callable[[], list[Request]]) -> list[Request]:
+    try:
+        return read() or [Request(NoDeletion("empty"))]
+    except (NotUnderstoodError, InvalidMediaError, InvalidObjectError) as error:
+        return [Request(NotUnderstood(str(error)))]
+
+
+def _requests_of_payload(payload: object, default_business_phone: str | None, envelopes: int) -> list[Request]:
+    def inside(inner: object) -> list[Request]:
+        if envelopes == 0:
+            raise NotUnderstoodError(f"more than {MAX_ENVELOPES} envelopes around one another")
+        return _requests_of_payload(inner, default_business_phone, envelopes - 1)
+
+    match payload:
+        case {"requestPayload": event}:  # Lambda's failure destination
+            return inside(event)
+        case {"Event": "s3:TestEvent"}:
+            return [Request(NoDeletion("test_event"))]
+        case {"Type": "Notification", "Message": text}:  # SNS, as SQS receives it
+            return inside(_parsed(text))
+        case {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": text}}]}:  # SNS, as Lambda receives it
+            return inside(_parsed(text))
+        case {"Records": [{"eventSource": "aws:s3"} as record]}:
+            return [_of_notification(record)]
+        case {"Records": [_, _, *_] as records}:
+            return [
+                replace(request, message=request.message or {"Records": [record]})
+                for record in records
+                for request in _requests(lambda record=record: inside({"Records": [record]}))
+            ]
+        case {"Records": []}:
+            return []
+        case {"source": "aws.s3", "detail-type": str(what), "detail": detail}:
+            return [_of_eventbridge(what, detail, payload.get("time"))]
+        case {"media_id": _} | {"Media-ID": _}:
+            return [Request(_media(payload, default_business_phone))]
+        case {"bucket": bucket, "key": key}:
+            return [Request(S3Object.checked(bucket, key, payload.get("version_id")))]
+        case _:
+            raise NotUnderstoodError(
+                "neither a media {business_phone, media_id}, nor an object {bucket, key}, nor an event of S3, "
+                "EventBridge or SNS around S3"
+            )
+
+
+def _of_notification(record: Mapping[str, Any]) -> Request:
+    version, name = record.get("eventVersion", S3_EVENT_MAJOR_VERSION), record.get("eventName")
+    if str(version).partition(".")[0] != S3_EVENT_MAJOR_VERSION:
+        raise NotUnderstoodError(f"an S3 event of version {version}; version {S3_EVENT_MAJOR_VERSION} is understood")
+    if not isinstance(name, str):
+        raise NotUnderstoodError("an S3 event without its eventName")
+    bucket, file = _bucket_and_file(record.get("s3"))
+    key = _form_decoded(file.get("key"))
+    if not name.removeprefix("s3:").startswith(DELETIONS):
+        return Request(NoDeletion(f"not_a_deletion: {name}", bucket, key))
+    happened_ms = _unix_ms(record.get("eventTime"))
+    return Request(S3Object.checked(bucket, key, file.get("versionId")), happened_ms)
+
+
+def _of_eventbridge(what: str, detail: object, time: object) -> Request:
+    bucket, file = _bucket_and_file(detail)
+    key = file.get("key")  # raw, where a notification's is form-encoded
+    if what != "Object Deleted":
+        return Request(NoDeletion(f"not_a_deletion: {what}", bucket, key if isinstance(key, str) else None))
+    return Request(S3Object.checked(bucket, key, file.get("version-id")), _unix_ms(time))
+
+
+def _bucket_and_file(entry: object) -> tuple[str | None, Mapping[str, Any]]:
+    """The bucket's name and the entry of the object, as far as they are there."""
+    match entry:
+        case {"bucket": {"name": str(bucket)}, "object": {} as file}:
+            return bucket, file
+        case _:
+            return None, {}
+
+
+def _form_decoded(key: object) -> str | None:
+    """S3 form-encodes keys in notifications, so a space is a plus. Text that is no UTF-8 is no key of S3."""
+    try:
+        return unquote_plus(key, errors="strict") if isinstance(key, str) else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _media(message: Mapping[str, Any], default_business_phone: str | None) -> Media:
+    """The media of a message, in our own words or in the provider's."""
+    if "bucket" in message or "key" in message:
+        raise NotUnderstoodError("names both a media and an object: to link them, send it to the index queue")
+    if message.get("media_id", message.get("Media-ID")) != message.get("Media-ID", message.get("media_id")):
+        raise NotUnderstoodError("media_id and Media-ID differ")
+    business_phone = message.get("business_phone", default_business_phone)
+    if business_phone is None:
+        raise NotUnderstoodError("business_phone is missing, and DEFAULT_BUSINESS_PHONE is not set")
+    return Media.checked(business_phone, message.get("media_id", message.get("Media-ID")))
+
+
+def _parsed(text: object) -> object:
+    try:
+        return json.loads(text) if isinstance(text, str) else text
+    except (ValueError, RecursionError):
+        raise NotUnderstoodError("the body is not JSON") from None
+
+
+def _unix_ms(time: object) -> int | None:
+    """An ISO 8601 time as Unix milliseconds. A strange one costs the lag, not the deletion."""
+    try:
+        return int(datetime.fromisoformat(str(time)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

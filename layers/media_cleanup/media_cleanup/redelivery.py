@@ -1,0 +1,97 @@
+"""Settles SQS messages: each is done, comes again, or goes to the dead-letter queue with the reason."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from botocore.exceptions import BotoCoreError, ClientError
+
+from media_cleanup import aws
+from media_cleanup.deletion import Deletion
+from media_cleanup.events import requests_in_text
+from media_cleanup.masking import mask_numbers
+from media_cleanup.observability import Delivery, logger, report
+from media_cleanup.outcome import Outcome, Result
+from media_cleanup.settings import Settings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
+
+MAX_ATTRIBUTE_CHARACTERS = 256
+# What SQS takes in an attribute's text (source: Amazon SQS API Reference, "SendMessage")
+_NOT_IN_ATTRIBUTES = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class ComesAgainError(Exception):
+    """The message is not done; Powertools puts it into `batchItemFailures`, and SQS delivers it again."""
+
+
+def settle_batch(
+    event: dict[str, Any], deletion: Deletion, settings: Settings, time_left_ms: Callable[[], int]
+) -> "PartialItemFailureResponse":
+    """Works on each message of an SQS event, and names those that must come again."""
+
+    def settle(record: "SQSRecord") -> None:
+        delivery = _delivery(record)
+        requests = requests_in_text(record.get("body"), settings.default_business_phone)
+        outcomes = [deletion.carry_out(request, time_left_ms) for request in requests]
+        for outcome in outcomes:
+            report(outcome, delivery)
+        if any(outcome.result is Result.UNAVAILABLE for outcome in outcomes):
+            raise ComesAgainError
+        for request, outcome in zip(requests, outcomes, strict=True):
+            if outcome.result is Result.REJECTED:
+                body = record.body if request.message is None else json.dumps(request.message)
+                _dead_letter(settings.dead_letter_queue_url, body, dead_letter_attributes(outcome, delivery, _now()))
+
+    # A wholly failed batch raises by default, and Lambda would log it as the function's own error
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event, settle, processor)
+
+
+def dead_letter_attributes(
+    outcome: Outcome, delivery: Delivery, failed_at: datetime
+) -> "dict[str, MessageAttributeValueTypeDef]":
+    """What makes a dead-lettered message readable without the logs; attributes that would be empty are left out."""
+    attributes = {
+        "reason": outcome.reason,
+        "provider_code": outcome.provider_code,
+        "provider_message": outcome.provider_message,
+        "failed_at": failed_at.isoformat(timespec="seconds"),
+        "source_message_id": delivery.message_id,
+    }
+    cleaned = {name: _cleaned(str(value)) for name, value in attributes.items() if value is not None}
+    return {name: {"DataType": "String", "StringValue": value} for name, value in cleaned.items() if value}
+
+
+def _cleaned(text: str) -> str:
+    return _NOT_IN_ATTRIBUTES.sub("", mask_numbers(text))[:MAX_ATTRIBUTE_CHARACTERS].strip()
+
+
+def _dead_letter(queue_url: str, body: str, attributes: "dict[str, MessageAttributeValueTypeDef]") -> None:
+    """Sends a message to the dead-letter queue; only when it is there may the original go."""
+    try:
+        aws.sqs().send_message(QueueUrl=queue_url, MessageBody=body, MessageAttributes=attributes)
+    except (ClientError, BotoCoreError) as error:
+        logger.error("dead_lettering_failed", extra={"error": type(error).__name__, "queue_url": queue_url})
+        raise ComesAgainError from None
+
+
+def _delivery(record: "SQSRecord") -> Delivery:
+    attributes = record.get("attributes") or {}
+    sent = attributes.get("SentTimestamp")
+    return Delivery(
+        trigger="sqs",
+        attempt=int(attributes.get("ApproximateReceiveCount", 1)),
+        message_id=record.message_id,
+        sent_ms=None if sent is None else int(sent),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,108 @@
+"""The function's settings: read once from environment variables, checked, and typed."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+from media_cleanup.media import InvalidMediaError, Media
+from nxcloud import Algorithm
+
+DEFAULT_OBJECT_KEY_PATTERN = (
+    r"(?:^|/)(?P<business_phone>[0-9]{5,15})/"
+    r"(?P<media_id>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:[.][^/]*)?$"
+)
+LOCAL_HOSTS = {"localhost", "host.docker.internal"}
+
+
+class SettingsError(Exception):
+    """An environment variable is missing or wrong: the message names it, and says why and what to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the deletion function is told by its template."""
+
+    base_url: str
+    secret_id: str
+    dead_letter_queue_url: str
+    sign_algorithm: Algorithm
+    default_business_phone: str | None
+    object_key_prefix: str
+    object_key_pattern: re.Pattern[str]
+    dry_run: bool
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Reads all settings; an empty variable counts as one that is not set. Raises SettingsError."""
+        return cls(
+            base_url=_base_url(_required(environment, "NXCLOUD_BASE_URL")),
+            secret_id=_required(environment, "NXCLOUD_SECRET_ID"),
+            dead_letter_queue_url=_required(environment, "DEAD_LETTER_QUEUE_URL"),
+            sign_algorithm=cast("Algorithm", _one_of(environment, "NXCLOUD_SIGN_ALGORITHM", ("md5", "sha256"))),
+            default_business_phone=_phone(environment.get("DEFAULT_BUSINESS_PHONE", "")),
+            object_key_prefix=environment.get("OBJECT_KEY_PREFIX", ""),
+            object_key_pattern=_pattern(environment.get("OBJECT_KEY_PATTERN") or DEFAULT_OBJECT_KEY_PATTERN),
+            dry_run=_one_of(environment, "DRY_RUN", ("false", "true")) == "true",
+        )
+
+
+def _required(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value:
+        raise SettingsError(f"{name} is not set")
+    return value
+
+
+def _one_of(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """The variable's value, by default the first choice."""
+    value = environment.get(name) or choices[0]
+    if value not in choices:
+        raise SettingsError(f"{name} must be one of {', '.join(choices)}")
+    return value
+
+
+def _base_url(url: str) -> str:
+    """The address of NXCloud; plain http would show the access key to the network, so it is for this machine alone."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise SettingsError(f"NXCLOUD_BASE_URL is no address: {error}") from None
+    if not host or port == 0 or not re.fullmatch(r"[!-~]+", url):
+        raise SettingsError("NXCLOUD_BASE_URL is no address such as https://api2.nxcloud.com")
+    if parts.username is not None or parts.password is not None:
+        raise SettingsError("NXCLOUD_BASE_URL must not hold a user name or a password")
+    if parts.query or parts.fragment:
+        raise SettingsError("NXCLOUD_BASE_URL must not hold a query or a fragment")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(host)):
+        raise SettingsError("NXCLOUD_BASE_URL must begin with https:// (plain http is for this machine's own addresses)")
+    return url.rstrip("/")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host in LOCAL_HOSTS or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _phone(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        return Media.checked(text, "any").business_phone
+    except InvalidMediaError as error:
+        raise SettingsError(f"DEFAULT_BUSINESS_PHONE: {error}") from None
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise SettingsError(f"OBJECT_KEY_PATTERN does not compile: {error}") from None
+    if "media_id" not in pattern.groupindex:
+        raise SettingsError("OBJECT_KEY_PATTERN has no group (?P<media_id>…)")
+    return pattern

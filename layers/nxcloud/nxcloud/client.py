@@ -1,0 +1,162 @@
+"""Calls NXCloud's media API: `deleteMedia` and `getMedia`, one signed HTTP request each."""
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+import urllib3
+
+from nxcloud.errors import InvalidAnswerError, NoAnswerError, refusal
+from nxcloud.signing import Algorithm, Credentials, SignatureAuth
+from nxcloud.transport import bounded_session
+
+DEADLINE_S = 10.0
+MAX_ANSWER_BYTES = 64 * 1024
+MAX_MESSAGE_CHARACTERS = 256
+
+
+def system_clock_ms() -> int:
+    """The system's time as Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A confirmed success: the API's code and message, its `data`, and the HTTP status they came with."""
+
+    code: int
+    message: str
+    data: dict[str, Any]
+    http_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """What `getMedia` tells of a media: its MIME type, its file name, and where it can be downloaded."""
+
+    mime_type: str
+    file_name: str
+    url: str
+
+
+class MediaClient:
+    """NXCloud's media API over connections that are kept alive from call to call.
+
+    `now_ms` tells the time to sign with, as Unix milliseconds. Each call takes at most its `deadline_s`, in seconds, as
+    a whole, and raises a subclass of NxCloudError unless the API confirms success.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        algorithm: Algorithm = "md5",
+        now_ms: Callable[[], int] = system_clock_ms,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._algorithm: Algorithm = algorithm
+        self._now_ms = now_ms
+        self._session = bounded_session()
+
+    def delete_media(
+        self, credentials: Credentials, business_phone: str, media_id: str, *, deadline_s: float = DEADLINE_S
+    ) -> Answer:
+        """Deletes a media (source: NXCloud, "deleteMedia"): success is `code` 0 and `data.success` true."""
+        answer = self._call("deleteMedia", credentials, business_phone, media_id, deadline_s)
+        if answer.data.get("success") is not True:
+            raise refusal(answer.code, answer.message, answer.http_status)
+        return answer
+
+    def get_media(
+        self, credentials: Credentials, business_phone: str, media_id: str, *, deadline_s: float = DEADLINE_S
+    ) -> MediaFile:
+        """Looks a media up (source: NXCloud, "getMedia"); its success has no `success` field, but a download address."""
+        answer = self._call("getMedia", credentials, business_phone, media_id, deadline_s)
+        fields = [answer.data.get(name) for name in ("mime_type", "file_name", "url")]
+        if not all(isinstance(value, str) and value for value in fields):
+            raise refusal(answer.code, answer.message, answer.http_status)
+        return MediaFile(*fields)
+
+    def _call(
+        self, action: str, credentials: Credentials, business_phone: str, media_id: str, deadline_s: float
+    ) -> Answer:
+        """Sends one signed request; an answer with `code` 0 is returned, all else is raised."""
+        fields = {"business_phone": business_phone, "Media-ID": media_id, "messaging_product": "whatsapp"}
+        auth = SignatureAuth(credentials, action, self._now_ms, self._algorithm)
+        response, body = self._post(f"/api/wa/{action}", json.dumps(fields).encode(), auth, deadline_s)
+        secrets = (credentials.access_key, credentials.access_secret, response.request.headers["sign"])
+        return _confirmed(response.status_code, body, secrets)
+
+    def _post(
+        self, path: str, body: bytes, auth: SignatureAuth, deadline_s: float
+    ) -> tuple[requests.Response, bytes]:
+        """The one place where HTTP happens. Foreign exceptions end here, since some carry the signed headers."""
+        try:
+            with self._session.post(
+                self._base_url + path,
+                data=body,
+                auth=auth,
+                headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
+                timeout=urllib3.Timeout(total=deadline_s),  # type: ignore[arg-type]  # requests hands it to urllib3
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return response, _read(response)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+            raise NoAnswerError(f"no complete answer from NXCloud: {_cause(error, deadline_s)}") from None
+
+
+def _cause(error: BaseException, deadline_s: float) -> str:
+    while origin := error.__cause__ or error.__context__:
+        error = origin
+    if isinstance(error, TimeoutError):
+        return f"the deadline of {deadline_s:g} s passed"
+    detail = getattr(error, "strerror", None)
+    return f"{type(error).__name__}: {detail}" if detail else type(error).__name__
+
+
+def _read(response: requests.Response) -> bytes:
+    """The body as it came over the wire; `Accept-Encoding: identity` asked for it unpacked."""
+    body = bytearray()
+    while chunk := response.raw.read(MAX_ANSWER_BYTES + 1 - len(body), decode_content=False):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            what = f"NXCloud answered with more than {MAX_ANSWER_BYTES // 1024} KiB"
+            raise InvalidAnswerError(what, http_status=response.status_code)
+    return bytes(body)
+
+
+def _confirmed(status: int, body: bytes, secrets: tuple[str, ...]) -> Answer:
+    """The answer with `code` 0 that HTTP's status agrees with; all others are raised."""
+    answer = _json_object(body)
+    code = answer.get("code")
+    if type(code) is not int:  # `true` is an int to isinstance
+        raise InvalidAnswerError(f"NXCloud answered HTTP {status} without a JSON object and its code", http_status=status)
+    message = _without(secrets, answer.get("message"))
+    if 200 <= status < 300 and code == 0:
+        data = answer.get("data")
+        return Answer(code, message, data if isinstance(data, dict) else {}, status)
+    if code != 0 and (200 <= status < 300 or 400 <= status < 500) and status != http.client.TOO_MANY_REQUESTS:
+        raise refusal(code, message, status)
+    what = f"NXCloud answered HTTP {status}"
+    raise InvalidAnswerError(what, provider_code=code, provider_message=message, http_status=status)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _without(secrets: tuple[str, ...], message: object) -> str:
+    """The provider's words, cut to a length for logs, with anything blotted out that it should not have repeated."""
+    text = message if isinstance(message, str) else ""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text[:MAX_MESSAGE_CHARACTERS]
