@@ -53,13 +53,11 @@ class Deletion:
                 return replace(self._delete_copy_of(subject, time_left_ms), bucket=bucket, key=key)
 
     def _delete_copy_of(self, file: S3Object, time_left_ms: Callable[[], int]) -> Outcome:
-        """Deletes the media that an object's key spells, unless the object can still be read: undeletes, later stores."""
+        """Deletes the media that an object's key spells, unless the object can be read: undeletes, later stores."""
         if not file.key.startswith(self._settings.object_key_prefix):
             return Outcome(result=Result.SKIPPED, reason="outside_prefix")
         try:
-            media = media_in_key(
-                file.key, self._settings.object_key_pattern, self._settings.default_business_phone
-            )
+            media = media_in_key(file.key, self._settings.object_key_pattern, self._settings.default_business_phone)
         except InvalidMediaError as error:
             return Outcome(result=Result.REJECTED, reason=f"invalid_key: {error}")
         if media is None:

@@ -11,7 +11,7 @@ from media_cleanup.settings import Settings
 
 
 class RequestsFailedError(Exception):
-    """Requests without a queue failed: raised so that Lambda retries the event and keeps it at its failure destination."""
+    """Requests without a queue failed: Lambda retries the event, and then keeps it at its failure destination."""
 
 
 def answer_caller(

@@ -4,7 +4,7 @@ Envelopes nest: SQS may hold SNS holding S3, and a failure destination's message
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -67,57 +67,65 @@ def trigger_of(event: object) -> str:
 
 def requests_in_text(body: object, default_business_phone: str | None) -> list[Request]:
     """The requests in a message's body. Never raises: what cannot be understood is a request that says so."""
-    return _requests(lambda: _requests_of_payload(_parsed(body), default_business_phone, MAX_ENVELOPES))
+    try:
+        payload = _parsed(body)
+    except NotUnderstoodError as error:
+        return [Request(NotUnderstood(str(error)))]
+    return requests_in(payload, default_business_phone)
 
 
 def requests_in(payload: object, default_business_phone: str | None) -> list[Request]:
     """The requests in a payload, at least one. Never raises, likewise."""
-    return _requests(lambda: _requests_of_payload(payload, default_business_phone, MAX_ENVELOPES))
-
-
-def _requests(read: Callable[[], list[Request]]) -> list[Request]:
     try:
-        return read() or [Request(NoDeletion("empty"))]
+        opened = _out_of_envelopes(payload)
+        match opened:
+            case {"Records": [_, _, *_] as records}:
+                return [part for record in records for part in _parts(record, default_business_phone)]
+            case {"Records": []}:
+                return [Request(NoDeletion("empty"))]
+            case {"media_id": _} | {"Media-ID": _}:
+                return [Request(_media(opened, default_business_phone))]
+            case {"bucket": bucket, "key": key}:
+                return [Request(S3Object.checked(bucket, key, opened.get("version_id")))]
+            case _:
+                return [_of_event(opened)]
     except (NotUnderstoodError, InvalidMediaError, InvalidObjectError) as error:
         return [Request(NotUnderstood(str(error)))]
 
 
-def _requests_of_payload(payload: object, default_business_phone: str | None, envelopes: int) -> list[Request]:
-    def inside(inner: object) -> list[Request]:
-        if envelopes == 0:
-            raise NotUnderstoodError(f"more than {MAX_ENVELOPES} envelopes around one another")
-        return _requests_of_payload(inner, default_business_phone, envelopes - 1)
+def _out_of_envelopes(payload: object) -> Any:  # noqa: ANN401 (whatever JSON holds)
+    for _ in range(MAX_ENVELOPES):
+        match payload:
+            case {"requestPayload": event}:  # Lambda's failure destination
+                payload = event
+            case {"Type": "Notification", "Message": text}:  # SNS, as SQS receives it
+                payload = _parsed(text)
+            case {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": text}}]}:  # SNS, as Lambda receives it
+                payload = _parsed(text)
+            case _:
+                return payload
+    raise NotUnderstoodError(f"{MAX_ENVELOPES} envelopes around one another")
 
-    match payload:
-        case {"requestPayload": event}:  # Lambda's failure destination
-            return inside(event)
+
+def _parts(record: object, default_business_phone: str | None) -> list[Request]:
+    """The requests of one record among several, each able to stand as a message of its own."""
+    message = {"Records": [record]}
+    return [
+        replace(request, message=request.message or message) for request in requests_in(message, default_business_phone)
+    ]
+
+
+def _of_event(event: Any) -> Request:  # noqa: ANN401 (whatever JSON holds)
+    match event:
         case {"Event": "s3:TestEvent"}:
-            return [Request(NoDeletion("test_event"))]
-        case {"Type": "Notification", "Message": text}:  # SNS, as SQS receives it
-            return inside(_parsed(text))
-        case {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": text}}]}:  # SNS, as Lambda receives it
-            return inside(_parsed(text))
+            return Request(NoDeletion("test_event"))
         case {"Records": [{"eventSource": "aws:s3"} as record]}:
-            return [_of_notification(record)]
-        case {"Records": [_, _, *_] as records}:
-            return [
-                replace(request, message=request.message or {"Records": [record]})
-                for record in records
-                for request in _requests(lambda record=record: inside({"Records": [record]}))
-            ]
-        case {"Records": []}:
-            return []
+            return _of_notification(record)
         case {"source": "aws.s3", "detail-type": str(what), "detail": detail}:
-            return [_of_eventbridge(what, detail, payload.get("time"))]
-        case {"media_id": _} | {"Media-ID": _}:
-            return [Request(_media(payload, default_business_phone))]
-        case {"bucket": bucket, "key": key}:
-            return [Request(S3Object.checked(bucket, key, payload.get("version_id")))]
-        case _:
-            raise NotUnderstoodError(
-                "neither a media {business_phone, media_id}, nor an object {bucket, key}, nor an event of S3, "
-                "EventBridge or SNS around S3"
-            )
+            return _of_eventbridge(what, detail, event.get("time"))
+    raise NotUnderstoodError(
+        "neither a media {business_phone, media_id}, nor an object {bucket, key}, nor an S3 event in any known envelope"
+    )
 
 
 def _of_notification(record: Mapping[str, Any]) -> Request:
@@ -171,11 +179,13 @@ def _media(message: Mapping[str, Any], default_business_phone: str | None) -> Me
     return Media.checked(business_phone, message.get("media_id", message.get("Media-ID")))
 
 
-def _parsed(text: object) -> object:
+def _parsed(text: object) -> Any:  # noqa: ANN401 (whatever JSON holds)
+    if not isinstance(text, str):
+        raise NotUnderstoodError("the body is no text")
     try:
-        return json.loads(text) if isinstance(text, str) else text
+        return json.loads(text)
     except (ValueError, RecursionError):
-        raise NotUnderstoodError("the body is not JSON") from None
+        raise NotUnderstoodError("the body is no JSON") from None
 
 
 def _unix_ms(time: object) -> int | None:

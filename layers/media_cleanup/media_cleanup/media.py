@@ -43,7 +43,9 @@ class S3Object:
     def checked(cls, bucket: object, key: object, version_id: object = None) -> "S3Object":
         """The object by these names. Raises InvalidObjectError."""
         if not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket):
-            raise InvalidObjectError("the bucket must be named by 3 to 255 letters, digits, dots, hyphens or underscores")
+            raise InvalidObjectError(
+                "the bucket must be named by 3 to 255 letters, digits, dots, hyphens or underscores"
+            )
         if not isinstance(key, str) or not 1 <= _utf8_length(key) <= _KEY_BYTES:
             raise InvalidObjectError(f"the key must be text of 1 to {_KEY_BYTES} bytes in UTF-8")
         if version_id is not None and not isinstance(version_id, str):

@@ -23,7 +23,6 @@ _COUNTERS = {
     Result.REJECTED: "Rejected",
     Result.UNAVAILABLE: "Unavailable",
 }
-_LEVELS = {Result.UNAVAILABLE: logging.WARNING, Result.REJECTED: logging.ERROR}
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):
@@ -40,6 +39,9 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
 # ensure_ascii: a lone surrogate or a line separator in a key must not break the line
 logger = Logger(
     service=SERVICE,
+    location=None,
+    utc=True,
+    use_rfc3339=True,
     logger_handler=_StandardOutput(),
     json_serializer=partial(json.dumps, ensure_ascii=True, default=str, separators=(",", ":")),
 )
@@ -59,7 +61,8 @@ class Delivery:
 def report(outcome: Outcome, delivery: Delivery) -> dict[str, Any]:
     """Logs and counts what became of a request, and returns the line's fields."""
     line = _line(outcome, delivery)
-    logger.log(_LEVELS.get(outcome.result, logging.INFO), "media_deletion", extra=line)
+    log = {Result.UNAVAILABLE: logger.warning, Result.REJECTED: logger.error}.get(outcome.result, logger.info)
+    log("media_deletion", extra=line)
     metrics.add_metric(_COUNTERS[outcome.result], MetricUnit.Count, 1)
     if outcome.authentication_failed:
         metrics.add_metric("AuthenticationFailed", MetricUnit.Count, 1)

@@ -78,7 +78,9 @@ def _base_url(url: str) -> str:
     if parts.query or parts.fragment:
         raise SettingsError("NXCLOUD_BASE_URL must not hold a query or a fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(host)):
-        raise SettingsError("NXCLOUD_BASE_URL must begin with https:// (plain http is for this machine's own addresses)")
+        raise SettingsError(
+            "NXCLOUD_BASE_URL must begin with https:// (plain http is for this machine's own addresses)"
+        )
     return url.rstrip("/")
 
 

@@ -74,12 +74,12 @@ class MediaClient:
     def get_media(
         self, credentials: Credentials, business_phone: str, media_id: str, *, deadline_s: float = DEADLINE_S
     ) -> MediaFile:
-        """Looks a media up (source: NXCloud, "getMedia"); its success has no `success` field, but a download address."""
+        """Looks a media up (source: NXCloud, "getMedia"); its success has an address in place of `success`."""
         answer = self._call("getMedia", credentials, business_phone, media_id, deadline_s)
-        fields = [answer.data.get(name) for name in ("mime_type", "file_name", "url")]
-        if not all(isinstance(value, str) and value for value in fields):
-            raise refusal(answer.code, answer.message, answer.http_status)
-        return MediaFile(*fields)
+        match answer.data:
+            case {"mime_type": str(mime_type), "file_name": str(file_name), "url": str(url)}:
+                return MediaFile(mime_type, file_name, url)
+        raise refusal(answer.code, answer.message, answer.http_status)
 
     def _call(
         self, action: str, credentials: Credentials, business_phone: str, media_id: str, deadline_s: float
@@ -91,9 +91,7 @@ class MediaClient:
         secrets = (credentials.access_key, credentials.access_secret, response.request.headers["sign"])
         return _confirmed(response.status_code, body, secrets)
 
-    def _post(
-        self, path: str, body: bytes, auth: SignatureAuth, deadline_s: float
-    ) -> tuple[requests.Response, bytes]:
+    def _post(self, path: str, body: bytes, auth: SignatureAuth, deadline_s: float) -> tuple[requests.Response, bytes]:
         """The one place where HTTP happens. Foreign exceptions end here, since some carry the signed headers."""
         try:
             with self._session.post(
@@ -135,7 +133,9 @@ def _confirmed(status: int, body: bytes, secrets: tuple[str, ...]) -> Answer:
     answer = _json_object(body)
     code = answer.get("code")
     if type(code) is not int:  # `true` is an int to isinstance
-        raise InvalidAnswerError(f"NXCloud answered HTTP {status} without a JSON object and its code", http_status=status)
+        raise InvalidAnswerError(
+            f"NXCloud answered HTTP {status} without a JSON object and its code", http_status=status
+        )
     message = _without(secrets, answer.get("message"))
     if 200 <= status < 300 and code == 0:
         data = answer.get("data")

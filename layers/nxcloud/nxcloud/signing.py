@@ -54,6 +54,7 @@ class SignatureAuth(AuthBase):
         self._algorithm: Algorithm = algorithm
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Signs the request as it is now; whatever changes its body afterwards breaks the signature."""
         headers = {
             "accessKey": self._credentials.access_key,
             "action": self._action,

@@ -1,0 +1,70 @@
+# Every habit is one word; each does its own set-up. `make help` lists them.
+
+PYTHON ?= python3
+EVENT  ?= events/direct-media.json
+
+DEV    := .venv/.installed
+CLOUD  := .venv-cloud/.installed
+BIN    := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export SAM_CLI_TELEMETRY := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format build invoke local deploy lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(DEV) $(CLOUD) ## Deploy to a local cloud, delete a file, watch its WhatsApp copy go
+	@python -m tests.local.demo
+
+test: $(DEV) $(CLOUD) ## Run all tests
+	python -m pytest
+
+lint: $(DEV) ## Check style, types and the template
+	ruff check
+	ruff format --check
+	mypy
+	sam validate --lint
+	cfn-lint template.yaml
+
+format: $(DEV) ## Let ruff put the code in shape
+	ruff check --fix
+	ruff format
+
+build: $(DEV) ## Build the function and its layers into .aws-sam
+	sam build
+
+invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/<name>.json
+	@python -m tests.local.invoke $(EVENT)
+
+local: $(DEV) $(CLOUD) ## Run the local cloud and the simulator for `sam local invoke`, until Ctrl-C
+	@python -m tests.local.sandbox
+
+deploy: $(DEV) build ## Deploy to your AWS account, asking for the parameters
+	sam deploy --guided
+
+lock: $(DEV) ## Pin all dependencies anew
+	cd layers/nxcloud && $(LOCK) --generate-hashes requirements.in -o requirements.txt
+	cd layers/media_cleanup && $(LOCK) --generate-hashes requirements.in -o requirements.txt
+	$(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(LOCK) requirements-cloud.in -o requirements-cloud.txt
+
+LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
+
+clean: ## Remove everything that make made
+	rm -rf .venv .venv-cloud .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The two environments. A stamp tells that an installation went through to its end.
+$(DEV): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one by PYTHON=…")'
+	@echo "setting up .venv (once, about a minute)"
+	@rm -rf .venv && $(PYTHON) -m venv .venv && .venv/bin/pip install --quiet --requirement $<
+	@touch $@
+
+$(CLOUD): requirements-cloud.txt
+	@echo "setting up .venv-cloud (once)"
+	@rm -rf .venv-cloud && $(PYTHON) -m venv .venv-cloud && .venv-cloud/bin/pip install --quiet --requirement $<
+	@touch $@

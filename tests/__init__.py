@@ -1,0 +1,1 @@
+"""The project's tests; README.md tells how they are arranged."""

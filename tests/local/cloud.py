@@ -1,0 +1,102 @@
+"""MiniStack, a local AWS on one port, as a process of its own in an environment of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import requests
+
+ROOT = Path(__file__).parents[2]
+REGION = "us-east-1"
+START_S = 60
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """A running local cloud: its address, and where it writes its own log."""
+
+    url: str
+    log: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What AWS's tools need in their environment to talk to it, and to nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
+        """A boto3 client of a service of it."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]  # the overloads want literals
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # noqa: S106 (the local cloud asks for none)
+        )
+
+
+@contextmanager
+def local_cloud(host: str = "127.0.0.1", port: int = 0) -> Iterator[LocalCloud]:
+    """Starts a local cloud, and ends it with every function that it runs. Port 0 takes a free one."""
+    port = port or free_port()
+    with tempfile.TemporaryDirectory(prefix="local-cloud-") as folder, (Path(folder) / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            [ROOT / ".venv-cloud/bin/ministack"],
+            env={  # and nothing else: the local cloud hands its whole environment to the functions
+                "PATH": os.environ["PATH"],
+                "HOME": folder,
+                "TMPDIR": folder,
+                "STATE_DIR": f"{folder}/state",
+                "S3_DATA_DIR": f"{folder}/s3",
+                "BIND_HOST": host,
+                "GATEWAY_PORT": str(port),
+                "MINISTACK_REGION": REGION,
+                "AWS_ACCESS_KEY_ID": "local",
+                "AWS_SECRET_ACCESS_KEY": "local",
+                "TZ": "UTC",
+            },
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # so that its functions can be ended with it
+        )
+        try:
+            cloud = LocalCloud(f"http://127.0.0.1:{port}", Path(log.name))
+            _wait_for(cloud, process)
+            yield cloud
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_for(cloud: LocalCloud, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            requests.get(f"{cloud.url}/_ministack/health", timeout=1).raise_for_status()
+        except requests.RequestException:
+            time.sleep(0.05)  # waits for another process to start
+        else:
+            return
+    raise RuntimeError(f"the local cloud did not start:\n{cloud.log.read_text()[-2000:]}")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

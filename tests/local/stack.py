@@ -1,0 +1,88 @@
+"""Builds the template with `sam build`, and deploys it to a local cloud with `sam deploy`, as a user would to AWS."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.local.cloud import REGION, ROOT, LocalCloud
+
+
+class SamError(Exception):
+    """A command of sam ended with another status than 0; the message holds what it printed."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The deployed template, and the names of what it made."""
+
+    cloud: LocalCloud
+    name: str
+    outputs: dict[str, str]
+    resources: dict[str, str]
+
+    def store_credentials(self, access_key: str, access_secret: str) -> None:
+        """Puts NXCloud's credentials into the stack's secret, as its owner does after the first deployment."""
+        secret = json.dumps({"accessKey": access_key, "accessSecret": access_secret})
+        secrets = self.cloud.client("secretsmanager")
+        secrets.put_secret_value(SecretId=self.outputs["CredentialsSecretArn"], SecretString=secret)
+
+    def log_lines(self, message: str = "media_deletion") -> list[dict[str, object]]:
+        """The deletion function's structured log lines with this message, oldest first."""
+        logs = self.cloud.client("logs")
+        function = self.cloud.client("lambda").get_function_configuration(
+            FunctionName=self.resources["DeleteMediaFunction"]
+        )
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=function["LoggingConfig"]["LogGroup"])
+        texts = [line for page in pages for event in page["events"] for line in event["message"].splitlines()]
+        lines = [json.loads(text) for text in texts if text.startswith("{")]
+        return [line for line in lines if line.get("message") == message]
+
+
+def sam(*arguments: str, environment: dict[str, str] | None = None) -> str:
+    """What a command of sam prints, run in the project's root. Raises SamError."""
+    command = [str(Path(sys.executable).with_name("sam")), *arguments]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0", **(environment or {})},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SamError(f"{' '.join(['sam', *arguments])} ended with status {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+def build() -> None:
+    """Builds what `sam deploy` and `sam local invoke` use, in .aws-sam."""
+    sam("build")
+
+
+def deploy(cloud: LocalCloud, name: str, **parameters: str) -> Stack:
+    """Deploys what was built."""
+    sam(
+        "deploy",
+        "--no-confirm-changeset",
+        "--stack-name",
+        name,
+        "--region",
+        REGION,
+        "--parameter-overrides",
+        *(f"{key}={value}" for key, value in parameters.items()),
+        environment=cloud.environment,
+    )
+    formation = cloud.client("cloudformation")
+    outputs = formation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
+    resources = formation.describe_stack_resources(StackName=name)["StackResources"]
+    return Stack(
+        cloud=cloud,
+        name=name,
+        outputs={output["OutputKey"]: output["OutputValue"] for output in outputs},
+        resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
+    )

@@ -1,0 +1,193 @@
+"""What NXCloud does with a request, without HTTP: checks it as its documentation says, and keeps media in memory.
+
+Written from the provider's public documentation and on purpose without any of the client's code.
+"""
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from typing import Any
+
+ACTIONS = ("deleteMedia", "getMedia", "uploadMedia")
+SIGNED_HEADERS = ("accessKey", "action", "bizType", "ts")
+WINDOW_MS = 60_000
+MESSAGES = {
+    0: "success",
+    -1: "request failed, please contact technical support",
+    1001: "a required header is missing",
+    1002: "bizType, action or a body parameter is wrong",
+    1003: "wrong signature",
+    1004: "ts is more than 60 seconds off",
+    1005: "accessKey is wrong or lacks the right",
+    9000: "a parameter is missing",
+    9001: "system business error, please contact technical support",
+    9002: "the merchant's phone number is wrong",
+    9006: "the number is not bound to an application",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as the provider saw it. `checked` says how far it came: what was wrong, or that all was right."""
+
+    action: str
+    business_phone: str
+    media_id: str
+    code: int
+    checked: str
+    algorithm: str
+    ts: str
+    body: bytes = field(repr=False)
+    received_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The JSON that the provider answers."""
+
+    code: int
+    data: dict[str, Any] | None = None
+    message: str | None = None
+
+    def json(self) -> bytes:
+        """The answer's text."""
+        message = MESSAGES.get(self.code, f"code {self.code}") if self.message is None else self.message
+        return json.dumps({"code": self.code, "message": message, "data": self.data}).encode()
+
+
+class Refusal(Exception):  # noqa: N818 (a refusal is the provider's answer, not an error of the simulator)
+    """The provider answers with this code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(MESSAGES[code])
+        self.code = code
+
+
+class Provider:
+    """An account with its key and secret, its media, and a record of the calls that it got.
+
+    `numbers`: the bound numbers; None binds every number. `now_ms`: the provider's own clock.
+    """
+
+    def __init__(
+        self,
+        access_key: str,
+        access_secret: str,
+        *,
+        numbers: set[str] | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.access_key = access_key
+        self.access_secret = access_secret
+        self.numbers = numbers
+        self.now_ms = now_ms
+        self.media: dict[tuple[str, str], dict[str, str]] = {}
+        self.evergreen: set[tuple[str, str]] = set()  # come back at once, so that a sample can be tried again
+        self.calls: list[Call] = []
+        self._lock = threading.Lock()
+
+    def add_media(self, business_phone: str, media_id: str | None = None, file_name: str = "file.jpg") -> str:
+        """Puts a media into the store as if it had been uploaded, and returns its Media-ID."""
+        media_id = media_id or str(uuid.uuid4())
+        self.media[business_phone, media_id] = {
+            "mime_type": "image/jpeg",
+            "file_name": file_name,
+            "url": f"https://media.example.com/{media_id}",
+        }
+        return media_id
+
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Checks a request and does what it asks. `headers` finds names in any case, as HTTP has it."""
+        action = path.removeprefix("/api/wa/")
+        fields: dict[str, Any] = {}
+        with self._lock:
+            try:
+                self._check(action, headers, body)
+                fields = _fields(headers, body)
+                reply, checked = self._do(action, fields), "signature valid"
+            except Refusal as refusal:
+                reply, checked = Reply(refusal.code), str(refusal)
+            self.calls.append(
+                Call(
+                    action=action,
+                    business_phone=str(fields.get("business_phone", "")),
+                    media_id=str(fields.get("Media-ID", "")),
+                    code=reply.code,
+                    checked=checked,
+                    algorithm=headers.get("algorithm") or "md5",
+                    ts=headers.get("ts") or "",
+                    body=body,
+                    received_ms=self.now_ms(),
+                )
+            )
+            return reply
+
+    def _check(self, action: str, headers: Mapping[str, str], body: bytes) -> None:
+        """The calling convention: headers, account, time, signature, in that order."""
+        if any(not headers.get(name) for name in (*SIGNED_HEADERS, "sign")):
+            raise Refusal(1001)
+        algorithm = headers.get("algorithm") or "md5"
+        if headers["bizType"] != "2" or headers["action"] != action or algorithm not in {"md5", "sha256"}:
+            raise Refusal(1002)
+        if headers["accessKey"] != self.access_key:
+            raise Refusal(1005)
+        if not headers["ts"].isdigit() or abs(int(headers["ts"]) - self.now_ms()) > WINDOW_MS:
+            raise Refusal(1004)
+        text = "&".join(f"{name}={headers[name]}" for name in SIGNED_HEADERS).encode()
+        if body and not _is_multipart(headers):
+            text += b"&body=" + body
+        text += f"&accessSecret={self.access_secret}".encode()
+        if not hmac.compare_digest(hashlib.new(algorithm, text).hexdigest(), headers["sign"]):
+            raise Refusal(1003)
+
+    def _do(self, action: str, fields: dict[str, Any]) -> Reply:
+        wanted = ("business_phone", "messaging_product", *(("type",) if action == "uploadMedia" else ("Media-ID",)))
+        if any(not fields.get(name) for name in wanted):
+            raise Refusal(9000)
+        if fields["messaging_product"] != "whatsapp":
+            raise Refusal(1002)
+        phone = str(fields["business_phone"])
+        if not phone.isdigit():
+            raise Refusal(9002)
+        if self.numbers is not None and phone not in self.numbers:
+            raise Refusal(9006)
+        if action == "uploadMedia":
+            return Reply(0, {"id": self.add_media(phone, file_name=str(fields.get("file_name", "file")))})
+        stored = self.media.get((phone, str(fields["Media-ID"])))
+        if stored is None:
+            raise Refusal(-1)  # the documentation does not say what a missing media answers
+        if action == "getMedia":
+            return Reply(0, dict(stored))
+        if (phone, str(fields["Media-ID"])) not in self.evergreen:
+            del self.media[phone, str(fields["Media-ID"])]
+        return Reply(0, {"success": True})
+
+
+def _is_multipart(headers: Mapping[str, str]) -> bool:
+    return (headers.get("Content-Type") or "").startswith("multipart/form-data")
+
+
+def _fields(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    if _is_multipart(headers):
+        message = message_from_bytes(b"Content-Type: " + headers["Content-Type"].encode() + b"\r\n\r\n" + body)
+        fields: dict[str, Any] = {}
+        for part in message.walk():
+            name = part.get_param("name", header="content-disposition")
+            if part.get_filename():
+                fields["file_name"] = part.get_filename()
+            elif name:
+                fields[str(name)] = bytes(part.get_payload(decode=True) or b"").decode()
+        return fields
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise Refusal(1002)
+    return parsed
