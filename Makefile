@@ -17,7 +17,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(DEV) $(CLOUD) ## Deploy to a local cloud, delete a file, watch its WhatsApp copy go
-	@python -m tests.local.demo
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.local.demo
 
 test: $(DEV) $(CLOUD) ## Run all tests
 	python -m pytest
@@ -37,10 +37,10 @@ build: $(DEV) ## Build the function and its layers into .aws-sam
 	sam build
 
 invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/<name>.json
-	@python -m tests.local.invoke $(EVENT)
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.local.invoke $(EVENT)
 
 local: $(DEV) $(CLOUD) ## Run the local cloud and the simulator for `sam local invoke`, until Ctrl-C
-	@python -m tests.local.sandbox
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.local.sandbox
 
 deploy: $(DEV) build ## Deploy to your AWS account, asking for the parameters
 	sam deploy --guided

@@ -1,6 +1,7 @@
 """The simulator's HTTP side: the three media calls, the faults, and a small control interface under /_simulator/."""
 
 import json
+import socket
 import threading
 import time
 from dataclasses import asdict, replace
@@ -16,7 +17,10 @@ DEFAULT_DRIP_S = 30.0
 
 
 class Simulator:
-    """NXCloud on loopback, as a context manager. `url` is its address; the provider's state is `provider`."""
+    """NXCloud on loopback, as a context manager.
+
+    `url` is its address, `provider` its state, `connections` how many were opened to it.
+    """
 
     def __init__(
         self,
@@ -28,6 +32,7 @@ class Simulator:
         provider: Provider | None = None,
     ) -> None:
         self.provider = provider or Provider(access_key, access_secret)
+        self.connections = 0
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._server = _Server((host, port), self)
@@ -70,6 +75,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], simulator: Simulator) -> None:
         super().__init__(address, _Handler)
         self.simulator = simulator
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Counts the connections that callers open."""
+        self.simulator.connections += 1
+        return super().get_request()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (the base class's signature)
         """A caller that goes away in the middle is no news here."""

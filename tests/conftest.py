@@ -1,0 +1,43 @@
+"""What tests of several kinds share: the samples in events/, the simulator, and the function inside this process."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nxcloud import Credentials
+from tests.simulator import Simulator
+
+EVENTS = Path(__file__).parents[1] / "events"
+PHONE = "8615800001795"
+MEDIA_ID = "fd81acff-eea8-4d9d-acc9-6c62904d6615"
+CREDENTIALS = Credentials("test-access-key", "test-access-secret")
+
+
+def sample(name: str) -> Any:  # noqa: ANN401 (whatever the file holds)
+    """The event in events/<name>.json."""
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+@dataclass
+class Context:
+    """What the function uses of Lambda's context."""
+
+    function_name: str = "DeleteMedia"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:DeleteMedia"
+    aws_request_id: str = "5b441b59-a550-11d8-8b1e-a8e4d9f4e3b2"
+    time_left_ms: int = 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.time_left_ms
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(CREDENTIALS.access_key, CREDENTIALS.access_secret) as running:
+        running.provider.add_media(PHONE, MEDIA_ID)
+        yield running

@@ -1,0 +1,1 @@
+"""The built and deployed system: local cloud, emulator, Docker."""

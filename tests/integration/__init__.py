@@ -1,0 +1,1 @@
+"""Our code with real neighbours: the simulator over HTTP, moto for AWS."""

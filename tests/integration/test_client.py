@@ -1,0 +1,244 @@
+"""The client against the simulator: real signatures over real bytes, and every fault on the wire."""
+
+import socket
+import traceback
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from nxcloud import (
+    ClockSkewError,
+    Credentials,
+    CredentialsRefusedError,
+    InvalidAnswerError,
+    InvalidRequestError,
+    MediaClient,
+    MediaFile,
+    NoAnswerError,
+    NxCloudError,
+    RefusedError,
+    system_clock_ms,
+)
+from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
+from tests.simulator import Fault, Simulator
+
+DEADLINE_S = 0.4
+FAULT_S = 20.0
+
+
+@pytest.fixture
+def client(simulator: Simulator) -> MediaClient:
+    return MediaClient(simulator.url)
+
+
+def delete(client: MediaClient, credentials: Credentials = CREDENTIALS) -> NxCloudError:
+    """The error of a deletion that does not succeed."""
+    with pytest.raises(NxCloudError) as caught:
+        client.delete_media(credentials, PHONE, MEDIA_ID, deadline_s=DEADLINE_S)
+    return caught.value
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_a_media_is_deleted(simulator: Simulator, algorithm: str) -> None:
+    answer = MediaClient(simulator.url, algorithm=algorithm).delete_media(CREDENTIALS, PHONE, MEDIA_ID)  # type: ignore[arg-type]
+    assert (answer.code, answer.message, answer.http_status) == (0, "success", 200)
+    assert simulator.provider.media == {}
+    [call] = simulator.provider.calls
+    assert (call.checked, call.algorithm) == ("signature valid", algorithm)
+    assert call.body == (
+        b'{"business_phone": "8615800001795", "Media-ID": "fd81acff-eea8-4d9d-acc9-6c62904d6615",'
+        b' "messaging_product": "whatsapp"}'
+    )
+
+
+def test_a_media_is_looked_up(client: MediaClient) -> None:
+    file = client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+    assert file == MediaFile("image/jpeg", "file.jpg", f"https://media.example.com/{MEDIA_ID}")
+
+
+def test_a_media_that_is_not_there(client: MediaClient) -> None:
+    with pytest.raises(RefusedError) as caught:
+        client.get_media(CREDENTIALS, PHONE, "unknown")
+    assert caught.value.provider_code == -1
+
+
+def test_a_lookup_without_an_address_is_no_success(client: MediaClient, simulator: Simulator) -> None:
+    simulator.misbehave(Fault("unconfirmed"))
+    with pytest.raises(RefusedError):
+        client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "kind", "code"),
+    [
+        (Credentials("test-access-key", "wrong"), CredentialsRefusedError, 1003),
+        (Credentials("wrong", "test-access-secret"), CredentialsRefusedError, 1005),
+    ],
+)
+def test_wrong_credentials(client: MediaClient, credentials: Credentials, kind: type[Exception], code: int) -> None:
+    error = delete(client, credentials)
+    assert (type(error), error.provider_code) == (kind, code)
+
+
+def test_a_wrong_clock(simulator: Simulator) -> None:
+    late = MediaClient(simulator.url, now_ms=lambda: system_clock_ms() - 61_000)
+    assert type(delete(late)) is ClockSkewError
+
+
+def test_each_attempt_is_signed_for_its_own_time(simulator: Simulator) -> None:
+    times = iter([system_clock_ms(), system_clock_ms() + 1])
+    client = MediaClient(simulator.url, now_ms=lambda: next(times))
+    client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+    client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+    first, second = simulator.provider.calls
+    assert int(second.ts) - int(first.ts) == 1
+    assert {first.checked, second.checked} == {"signature valid"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("code", code=-1), RefusedError),
+        (Fault("code", code=9001), RefusedError),
+        (Fault("code", code=424242), RefusedError),
+        (Fault("unconfirmed"), RefusedError),
+        (Fault("code", code=9002), InvalidRequestError),
+        (Fault("code", code=1009), CredentialsRefusedError),
+        (Fault("status", status=429, retry_after=7), InvalidAnswerError),
+        (Fault("status", status=500), InvalidAnswerError),
+        (Fault("status", status=503), InvalidAnswerError),
+        (Fault("status", status=404), InvalidAnswerError),
+        (Fault("oversized"), InvalidAnswerError),
+        (Fault("reset"), NoAnswerError),
+        (Fault("lost"), NoAnswerError),
+        (Fault("close"), NoAnswerError),
+        (Fault("truncated"), NoAnswerError),
+        (Fault("hang", seconds=FAULT_S), NoAnswerError),
+        (Fault("latency", seconds=FAULT_S), NoAnswerError),
+        (Fault("drip_headers", seconds=FAULT_S), NoAnswerError),
+        (Fault("drip_body", seconds=FAULT_S), NoAnswerError),
+    ],
+    ids=lambda value: f"{value.kind}-{value.code}-{value.status}" if isinstance(value, Fault) else "",
+)
+def test_every_fault_becomes_an_error_of_ours_in_time(
+    client: MediaClient, simulator: Simulator, fault: Fault, kind: type[Exception]
+) -> None:
+    simulator.misbehave(fault)
+    began = monotonic()
+    error = delete(client)
+    assert type(error) is kind
+    assert monotonic() - began < FAULT_S / 2  # far from the deadline, for slow machines; without it, the whole fault
+    assert_nothing_leaks(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, "", InvalidAnswerError),
+        (200, "null", InvalidAnswerError),
+        (200, "[]", InvalidAnswerError),
+        (200, "<html>", InvalidAnswerError),
+        (200, "{", InvalidAnswerError),
+        (200, "[" * 60_000, InvalidAnswerError),
+        (200, "{}", InvalidAnswerError),
+        (200, '{"code": "0", "data": {"success": true}}', InvalidAnswerError),
+        (200, '{"code": 0.0, "data": {"success": true}}', InvalidAnswerError),
+        (200, '{"code": false, "data": {"success": true}}', InvalidAnswerError),
+        (200, '{"code": 0}', RefusedError),
+        (200, '{"code": 0, "data": null}', RefusedError),
+        (200, '{"code": 0, "data": []}', RefusedError),
+        (200, '{"code": 0, "data": {"success": "true"}}', RefusedError),
+        (200, '{"code": 0, "data": {"success": 1}}', RefusedError),
+        (200, '{"code": 9002, "message": null}', InvalidRequestError),
+        (400, '{"code": 9002, "message": "wrong"}', InvalidRequestError),
+        (401, '{"code": 1003, "message": "wrong"}', CredentialsRefusedError),
+        (302, '{"code": 0, "data": {"success": true}}', InvalidAnswerError),
+        (404, '{"code": 0, "data": {"success": true}}', InvalidAnswerError),
+        (429, '{"code": 9002, "message": "slow down"}', InvalidAnswerError),
+        (500, '{"code": 0, "data": {"success": true}}', InvalidAnswerError),
+        (503, '{"code": 9002, "message": "down"}', InvalidAnswerError),
+    ],
+)
+def test_only_the_documented_answer_is_a_success(
+    client: MediaClient, simulator: Simulator, status: int, body: str, kind: type[Exception]
+) -> None:
+    simulator.misbehave(Fault("raw", status=status, body=body))
+    error = delete(client)
+    assert (type(error), error.http_status) == (kind, status)
+
+
+def test_a_redirect_is_not_followed(client: MediaClient, simulator: Simulator) -> None:
+    with Simulator(CREDENTIALS.access_key, CREDENTIALS.access_secret) as elsewhere:
+        simulator.misbehave(Fault("redirect", location=f"{elsewhere.url}/api/wa/deleteMedia"))
+        error = delete(client)
+        assert (type(error), error.http_status) == (InvalidAnswerError, 307)
+        assert elsewhere.provider.calls == []
+
+
+def test_proxies_and_netrc_of_the_environment_are_not_used(
+    client: MediaClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password something")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert client.delete_media(CREDENTIALS, PHONE, MEDIA_ID).code == 0
+
+
+def test_connections_are_kept_alive(client: MediaClient, simulator: Simulator) -> None:
+    for _ in range(3):
+        client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+    assert simulator.connections == 1
+
+
+def test_a_connection_with_half_an_answer_is_not_used_again(client: MediaClient, simulator: Simulator) -> None:
+    simulator.misbehave(Fault("oversized"))
+    delete(client)
+    client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+    assert simulator.connections == 2
+
+
+def test_a_host_that_does_not_accept_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:  # fills the queue of connections that nobody accepts
+            each.settimeout(0)
+            each.connect_ex(deaf.getsockname())
+        began = monotonic()
+        error = delete(MediaClient(f"http://127.0.0.1:{deaf.getsockname()[1]}"))
+        assert "the deadline of 0.4 s passed" in str(error)
+        assert monotonic() - began < FAULT_S / 2  # Linux itself would try for two minutes
+        for each in waiting:
+            each.close()
+
+
+def test_a_refused_connection_and_an_unknown_host_say_so() -> None:
+    assert "Connection refused" in str(delete(MediaClient("http://127.0.0.1:1")))
+    assert "gaierror" in str(delete(MediaClient("http://nowhere.invalid")))
+
+
+def test_an_untrusted_certificate_is_refused(simulator: Simulator) -> None:
+    error = delete(MediaClient(simulator.url.replace("http:", "https:")))
+    assert "SSL" in str(error)
+    assert_nothing_leaks(error)
+
+
+def test_a_provider_that_repeats_secrets_is_not_repeated(client: MediaClient, simulator: Simulator) -> None:
+    secrets = f"{CREDENTIALS.access_key} and {CREDENTIALS.access_secret}"
+    simulator.misbehave(Fault("code", code=9001, message=f"you sent {secrets} " + "x" * 1000))
+    error = delete(client)
+    assert error.provider_message is not None
+    assert error.provider_message.startswith("you sent *** and *** xxx")
+    assert len(error.provider_message) == 256
+    assert_nothing_leaks(error)
+
+
+def assert_nothing_leaks(error: BaseException) -> None:
+    """Neither the error nor what a traceback would print of it holds a secret, a signature or a foreign exception."""
+    shown = "".join(traceback.format_exception(error)) + repr(vars(error))
+    for secret in (CREDENTIALS.access_key, CREDENTIALS.access_secret, "sign="):
+        assert secret not in shown
+    assert "requests.exceptions" not in shown
+    assert "urllib3.exceptions" not in shown

@@ -1,0 +1,293 @@
+"""What arrives, in all its envelopes, read as requests."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media_cleanup.events import (
+    MAX_ENVELOPES,
+    NoDeletion,
+    NotUnderstood,
+    Request,
+    requests_in,
+    requests_in_text,
+    trigger_of,
+)
+from media_cleanup.media import Media, S3Object
+from tests.conftest import EVENTS, MEDIA_ID, PHONE, sample
+
+BUCKET = "example-bucket"
+KEY = f"{PHONE}/{MEDIA_ID}.jpg"
+MEDIA = Media(PHONE, MEDIA_ID)
+HAPPENED_MS = 1768469213589  # 2026-01-15T09:26:53.589Z
+IN_EVENTBRIDGE_MS = 1768469213000  # which tells whole seconds
+
+
+def read(event: Any) -> list[Request]:  # noqa: ANN401 (whatever JSON holds)
+    """The requests of an event, through SQS where the event comes from there."""
+    if trigger_of(event) == "sqs":
+        return [request for record in event["Records"] for request in requests_in_text(record["body"], None)]
+    return requests_in(event, None)
+
+
+@pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
+def test_a_samples_name_begins_with_its_trigger(path: Any) -> None:  # noqa: ANN401
+    assert trigger_of(json.loads(path.read_text())) == path.stem.partition("-")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "subjects"),
+    [
+        ("direct-media", [MEDIA]),
+        ("direct-object", [S3Object(BUCKET, KEY)]),
+        ("sqs-messages", [MEDIA, MEDIA, S3Object(BUCKET, KEY)]),
+        ("sqs-s3-removed", [S3Object(BUCKET, KEY)]),
+        ("sqs-s3-test-event", [NoDeletion("test_event")]),
+        ("sqs-eventbridge", [S3Object(BUCKET, KEY)]),
+        ("sqs-sns-s3", [S3Object(BUCKET, KEY)]),
+        ("sqs-sns-raw-s3", [S3Object(BUCKET, KEY)]),
+        ("sqs-failure-destination", [S3Object(BUCKET, KEY)]),
+        ("sqs-not-understood", [NotUnderstood("the body is no JSON")]),
+        ("s3-removed", [S3Object(BUCKET, KEY)]),
+        ("s3-delete-marker", [S3Object(BUCKET, KEY, "096fKKXTRTtl3on89fVO.nfljtsv6qko")]),
+        ("s3-lifecycle-expiration", [S3Object(BUCKET, KEY)]),
+        ("s3-created", [NoDeletion("not_a_deletion: ObjectCreated:Put", BUCKET, KEY)]),
+        ("s3-tagged", [NoDeletion("not_a_deletion: ObjectTagging:Put", BUCKET, KEY)]),
+        ("eventbridge-deleted", [S3Object(BUCKET, KEY)]),
+        ("sns-s3", [S3Object(BUCKET, KEY)]),
+    ],
+)
+def test_samples(name: str, subjects: list[object]) -> None:
+    assert [request.subject for request in read(sample(name))] == subjects
+
+
+def test_times_are_taken_from_the_event() -> None:
+    assert [request.happened_ms for request in read(sample("sqs-sns-s3"))] == [HAPPENED_MS]
+    assert [request.happened_ms for request in read(sample("eventbridge-deleted"))] == [IN_EVENTBRIDGE_MS]
+    assert [request.happened_ms for request in read(sample("direct-object"))] == [None]
+
+
+def test_a_strange_time_costs_the_lag_and_not_the_deletion() -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventTime"] = "yesterday"
+    assert read(event) == [Request(S3Object(BUCKET, KEY))]
+
+
+def test_keys_are_decoded_once_in_notifications_and_not_at_all_in_eventbridge() -> None:
+    expected = f"menus & prices/100%+tax/{PHONE}/{MEDIA_ID}.pdf"
+    notification, eventbridge = sample("sqs-s3-several-records"), sample("eventbridge-lifecycle")
+    assert [subject.key for subject in (read(notification)[0].subject, read(eventbridge)[0].subject)] == [expected] * 2  # type: ignore[union-attr]
+
+
+def test_each_of_several_records_can_stand_as_a_message_of_its_own() -> None:
+    body = sample("sqs-s3-several-records")["Records"][0]["body"]
+    requests = requests_in_text(body, None)
+    assert [request.message for request in requests] == [
+        {"Records": [record]} for record in json.loads(body)["Records"]
+    ]
+    for request in requests:
+        assert requests_in(request.message, None) == [
+            Request(request.subject, request.happened_ms)  # the same, and the whole of its message
+        ]
+
+
+def test_one_bad_record_does_not_spoil_its_neighbours() -> None:
+    event = sample("s3-removed")
+    event["Records"] += ["nonsense", {}, event["Records"][0]]
+    subjects = [request.subject for request in requests_in(event, None)]
+    assert subjects[0] == subjects[3] == S3Object(BUCKET, KEY)
+    assert isinstance(subjects[1], NotUnderstood)
+    assert isinstance(subjects[2], NotUnderstood)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ObjectRemoved:Delete",
+        "ObjectRemoved:DeleteMarkerCreated",
+        "LifecycleExpiration:Delete",
+        "LifecycleExpiration:DeleteMarkerCreated",
+        "s3:ObjectRemoved:Delete",
+    ],
+)
+def test_both_families_of_deletions(name: str) -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventName"] = name
+    assert read(event)[0].subject == S3Object(BUCKET, KEY)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ObjectCreated:CompleteMultipartUpload",
+        "ObjectTagging:Delete",
+        "ObjectAcl:Put",
+        "ObjectRestore:Completed",
+        "ObjectRestore:Delete",  # the end of a restored copy; the object itself stays
+        "LifecycleTransition",
+        "IntelligentTiering",
+        "ReducedRedundancyLostObject",
+        "Replication:OperationFailedReplication",
+        "SomethingNew:Deleted",
+    ],
+)
+def test_what_is_no_deletion(name: str) -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventName"] = name
+    assert read(event)[0].subject == NoDeletion(f"not_a_deletion: {name}", BUCKET, KEY)
+
+
+@pytest.mark.parametrize(
+    "what", ["Object Created", "Object Tags Added", "Object Restore Expired", "Object Storage Class Changed"]
+)
+def test_what_is_no_deletion_in_eventbridge(what: str) -> None:
+    event = sample("eventbridge-deleted") | {"detail-type": what}
+    assert read(event)[0].subject == NoDeletion(f"not_a_deletion: {what}", BUCKET, KEY)
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.1", "2.6", "2.99", None])
+def test_every_minor_version_is_understood(version: str | None) -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventVersion"] = version
+    if version is None:
+        del event["Records"][0]["eventVersion"]
+    assert read(event)[0].subject == S3Object(BUCKET, KEY)
+
+
+def test_another_major_version_is_not_guessed_at() -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventVersion"] = "3.0"
+    assert read(event)[0].subject == NotUnderstood("an S3 event of version 3.0; version 2 is understood")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"eventName": None}, "eventName"),
+        ({"s3": None}, "bucket"),
+        ({"s3": {"bucket": {"name": BUCKET}, "object": {}}}, "key"),
+        ({"s3": {"bucket": {"name": BUCKET}, "object": {"key": "%FF"}}}, "key"),
+        ({"s3": {"bucket": {"name": BUCKET}, "object": {"key": 7}}}, "key"),
+    ],
+)
+def test_a_deletion_that_does_not_say_of_what(change: dict[str, Any], why: str) -> None:
+    event = sample("s3-removed")
+    event["Records"][0] |= change
+    subject = read(event)[0].subject
+    assert isinstance(subject, NotUnderstood)
+    assert why in subject.reason
+
+
+def test_absent_and_empty_details_of_an_unversioned_bucket() -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["s3"]["object"] |= {"versionId": "", "eTag": "", "size": ""}
+    assert read(event)[0].subject == S3Object(BUCKET, KEY)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"business_phone": PHONE, "media_id": MEDIA_ID, "note": "withdrawn", "priority": 7},
+        {"business_phone": "+" + PHONE, "Media-ID": MEDIA_ID, "messaging_product": "whatsapp"},
+        {"business_phone": PHONE, "Media-ID": MEDIA_ID, "media_id": MEDIA_ID},
+    ],
+)
+def test_media_in_our_words_and_in_the_providers(message: object) -> None:
+    assert requests_in(message, None) == [Request(MEDIA)]
+
+
+def test_a_media_without_a_phone_takes_the_default_one() -> None:
+    assert requests_in({"media_id": MEDIA_ID}, PHONE) == [Request(MEDIA)]
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ({"media_id": MEDIA_ID}, "business_phone is missing, and DEFAULT_BUSINESS_PHONE is not set"),
+        ({"business_phone": PHONE, "media_id": 7}, "media_id must be"),
+        ({"business_phone": int(PHONE), "media_id": MEDIA_ID}, "business_phone must be"),
+        ({"business_phone": "", "media_id": MEDIA_ID}, "business_phone must be"),
+        ({"business_phone": PHONE, "media_id": MEDIA_ID, "Media-ID": "other"}, "differ"),
+        ({"bucket": BUCKET, "key": KEY, "business_phone": PHONE, "media_id": MEDIA_ID}, "index queue"),
+        ({"bucket": BUCKET, "key": ""}, "key must be"),
+        ({"bucket": BUCKET}, "neither a media"),
+        ({"business_phone": PHONE}, "neither a media"),
+        ({"Records": "all of them"}, "neither a media"),
+        ({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}, "neither a media"),
+        ({"source": "aws.ec2", "detail-type": "Object Deleted", "detail": {}}, "neither a media"),
+        ({"Type": "Notification", "Message": {"media_id": MEDIA_ID}}, "no text"),
+        ([], "neither a media"),
+        (None, "neither a media"),
+        (7, "neither a media"),
+    ],
+)
+def test_what_nobody_can_act_on_says_why(message: object, why: str) -> None:
+    [request] = requests_in(message, None)
+    assert isinstance(request.subject, NotUnderstood)
+    assert why in request.subject.reason
+
+
+@pytest.mark.parametrize("body", [None, "", "{", "\x00", "[" * 200_000, "9" * 5_000, '"\ud800"', 7])
+def test_bodies_that_are_no_json(body: object) -> None:
+    [request] = requests_in_text(body, None)
+    assert isinstance(request.subject, NotUnderstood)
+
+
+def test_no_records_at_all_delete_nothing() -> None:
+    assert requests_in({"Records": []}, None) == [Request(NoDeletion("empty"))]
+
+
+def test_envelopes_may_nest_but_not_without_end() -> None:
+    message: dict[str, Any] = {"business_phone": PHONE, "media_id": MEDIA_ID}
+    for _ in range(MAX_ENVELOPES - 1):
+        message = {"requestPayload": message}
+    assert requests_in(message, None) == [Request(MEDIA)]
+    [request] = requests_in({"requestPayload": message}, None)
+    assert isinstance(request.subject, NotUnderstood)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text()
+            | st.sampled_from(
+                [
+                    "Records",
+                    "eventSource",
+                    "EventSource",
+                    "Sns",
+                    "Message",
+                    "Type",
+                    "s3",
+                    "bucket",
+                    "object",
+                    "key",
+                    "name",
+                    "detail",
+                    "detail-type",
+                    "source",
+                    "requestPayload",
+                    "media_id",
+                    "business_phone",
+                    "eventName",
+                    "Event",
+                ]
+            ),
+            inner | st.sampled_from(["aws:s3", "aws:sns", "aws.s3", "Notification", "ObjectRemoved:Delete", "2.1"]),
+            max_size=5,
+        )
+    ),
+    max_leaves=30,
+)
+
+
+@given(JSON)
+def test_nothing_that_json_can_hold_raises(payload: object) -> None:
+    assert requests_in(payload, PHONE)
+    assert requests_in_text(json.dumps(payload), None)
+    trigger_of(payload)

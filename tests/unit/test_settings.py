@@ -1,0 +1,82 @@
+"""Settings: each wrong variable is named, with the reason."""
+
+import pytest
+
+from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN, Settings, SettingsError
+
+REQUIRED = {
+    "NXCLOUD_BASE_URL": "https://api2.nxcloud.com",
+    "NXCLOUD_SECRET_ID": "nxcloud/credentials",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
+}
+
+
+def test_everything_else_has_a_default() -> None:
+    settings = Settings.from_environment(REQUIRED)
+    assert settings.sign_algorithm == "md5"
+    assert settings.default_business_phone is None
+    assert settings.object_key_prefix == ""
+    assert settings.object_key_pattern.pattern == DEFAULT_OBJECT_KEY_PATTERN
+    assert not settings.dry_run
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    unset = dict.fromkeys(["NXCLOUD_SIGN_ALGORITHM", "DEFAULT_BUSINESS_PHONE", "OBJECT_KEY_PATTERN", "DRY_RUN"], "")
+    assert Settings.from_environment(REQUIRED | unset) == Settings.from_environment(REQUIRED)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_missing_variable_is_named(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is not set$"):
+        Settings.from_environment(REQUIRED | {name: ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("NXCLOUD_BASE_URL", "api2.nxcloud.com", "no address"),
+        ("NXCLOUD_BASE_URL", "ftp://api2.nxcloud.com", "must begin with https"),
+        ("NXCLOUD_BASE_URL", "http://api2.nxcloud.com", "must begin with https"),
+        ("NXCLOUD_BASE_URL", "http://10.0.0.1", "must begin with https"),
+        ("NXCLOUD_BASE_URL", "http://localhost.example.com", "must begin with https"),
+        ("NXCLOUD_BASE_URL", "https://user:password@api2.nxcloud.com", "user name"),
+        ("NXCLOUD_BASE_URL", "https://@api2.nxcloud.com", "user name"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/?a=b", "query"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:port", "no address"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:0", "no address"),
+        ("NXCLOUD_BASE_URL", "https://[::1", "no address"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/a b", "no address"),
+        ("NXCLOUD_SIGN_ALGORITHM", "sha1", "md5, sha256"),
+        ("DEFAULT_BUSINESS_PHONE", "+86 158", "printable ASCII"),
+        ("OBJECT_KEY_PATTERN", "(?P<media_id>", "does not compile"),
+        ("OBJECT_KEY_PATTERN", "([0-9]+)", "no group"),
+        ("DRY_RUN", "yes", "false, true"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_the_reason(name: str, value: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name}\b.*{why}"):
+        Settings.from_environment(REQUIRED | {name: value})
+
+
+def test_no_password_in_an_address_is_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": "https://user:hunter2@example.com"})
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8080",
+        "http://127.0.0.1",
+        "http://127.8.8.8:1",
+        "http://[::1]:80",
+        "http://host.docker.internal:8080",
+    ],
+)
+def test_plain_http_is_for_this_machine(url: str) -> None:
+    assert Settings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": url + "/"}).base_url == url
+
+
+def test_the_default_phone_loses_its_plus() -> None:
+    assert Settings.from_environment(REQUIRED | {"DEFAULT_BUSINESS_PHONE": "+49301"}).default_business_phone == "49301"
