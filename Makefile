@@ -11,16 +11,19 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format build invoke local deploy lock clean
+.PHONY: help demo test test-docker lint format build invoke local deploy lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(DEV) $(CLOUD) ## Deploy to a local cloud, delete a file, watch its WhatsApp copy go
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.local.demo
 
 test: $(DEV) $(CLOUD) ## Run all tests
 	python -m pytest
+
+test-docker: $(DEV) $(CLOUD) ## Run every sample through `sam local invoke`, where Docker runs
+	python -m pytest -m docker
 
 lint: $(DEV) ## Check style, types and the template
 	ruff check

@@ -5,7 +5,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -61,17 +61,18 @@ def main() -> int:
     title = "[bold]A file is deleted from S3; its WhatsApp copy goes too[/]"
     console.print(Panel(title, subtitle="all of it on this machine: no AWS account, no Docker", padding=(1, 2)))
     credentials = Credentials("demo-" + secrets.token_hex(6), secrets.token_hex(16))
-    with doing("a local cloud starts") as started, local_cloud() as cloud:
-        with Simulator(credentials.access_key, credentials.access_secret) as simulator:
-            started()
-            with doing("sam build: the function and its two layers"):
-                build()
-            with doing("sam deploy: template.yaml, as it is, to the local cloud"):
-                stack = deploy(cloud, "demo", CreateSourceBucket="true", NxCloudBaseUrl=simulator.url)
-            with doing("the account's credentials go into the stack's secret"):
-                stack.store_credentials(credentials.access_key, credentials.access_secret)
-            setting = Setting(stack, simulator, credentials)
-            gone = [by_event(setting), by_message(setting)]
+    with ExitStack() as running:
+        simulator = running.enter_context(Simulator(credentials.access_key, credentials.access_secret))
+        with doing("a local cloud starts"):
+            cloud = running.enter_context(local_cloud())
+        with doing("sam build: the function and its two layers"):
+            build()
+        with doing("sam deploy: template.yaml, as it is, to the local cloud"):
+            stack = deploy(cloud, "demo", CreateSourceBucket="true", NxCloudBaseUrl=simulator.url)
+        with doing("the account's credentials go into the stack's secret"):
+            stack.store_credentials(credentials.access_key, credentials.access_secret)
+        setting = Setting(stack, simulator, credentials)
+        gone = [by_event(setting), by_message(setting)]
     console.print()
     if all(gone):
         console.print(
@@ -165,25 +166,12 @@ def wait_for(look: Callable[[], Found | None]) -> Found | None:
 
 
 @contextmanager
-def doing(what: str) -> Iterator[Callable[[], None]]:
-    """Shows that something is under way, and how long it took, when it ends or when the yielded function is called."""
+def doing(what: str) -> Iterator[None]:
+    """Shows that something is under way, and when it is done, how long it took."""
     began = time.monotonic()
-    status = console.status(f"  {what}")
-    status.start()
-    shown = False
-
-    def done() -> None:
-        nonlocal shown
-        if not shown:
-            status.stop()
-            console.print(f"  [green]✓[/] {what} [dim]{time.monotonic() - began:.1f} s[/]")
-            shown = True
-
-    try:
-        yield done
-        done()
-    finally:
-        status.stop()
+    with console.status(f"  {what}"):
+        yield
+    console.print(f"  [green]✓[/] {what} [dim]{time.monotonic() - began:.1f} s[/]")
 
 
 def scene(number: int, title: str) -> None:

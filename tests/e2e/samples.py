@@ -1,0 +1,18 @@
+"""The table of samples in README.md: what each event in events/ comes to."""
+
+import re
+from pathlib import Path
+
+README = Path(__file__).parents[2] / "README.md"
+_ROW = re.compile(r"^\| `events/(?P<name>[a-z0-9-]+)\.json` \|[^|]*\| (?P<outcomes>[^|]*) \|", re.MULTILINE)
+
+
+def promised() -> dict[str, list[str]]:
+    """For each sample, by name, the outcomes of its requests, with the first word of the reason where there is one."""
+    return {row["name"]: re.findall(r"`([^`]+)`", row["outcomes"]) for row in _ROW.finditer(README.read_text())}
+
+
+def kept(lines: list[dict[str, str]]) -> list[str]:
+    """The same of what the function logged."""
+    words = [(line["outcome"], line.get("reason", "").partition(":")[0]) for line in lines]
+    return [f"{outcome}: {reason}" if reason else outcome for outcome, reason in words]

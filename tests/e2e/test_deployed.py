@@ -1,0 +1,201 @@
+"""The deployed template on the local cloud: real events, real queues, and the function in a process of its own."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import CREDENTIALS, PHONE
+from tests.e2e.conftest import eventually
+from tests.local.cloud import LocalCloud
+from tests.local.stack import Stack
+from tests.simulator import Fault, Simulator
+
+
+@pytest.fixture(autouse=True)
+def _well_behaved(nxcloud: Simulator) -> None:
+    nxcloud.behave()
+
+
+def store(stack: Stack, bucket: str, key: str) -> Any:  # noqa: ANN401 (boto3's answer)
+    return stack.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=b"content")
+
+
+def send(stack: Stack, message: object) -> None:
+    body = message if isinstance(message, str) else json.dumps(message)
+    stack.cloud.client("sqs").send_message(QueueUrl=stack.outputs["DeletionQueueUrl"], MessageBody=body)
+
+
+def story(stack: Stack, media_id: str, length: int = 1) -> list[dict[str, Any]]:
+    """The log lines about a media, once there are so many."""
+
+    def look() -> list[dict[str, Any]] | None:
+        lines = [line for line in stack.log_lines() if media_id in json.dumps(line)]
+        return lines if len(lines) >= length else None
+
+    return eventually(look)
+
+
+def dead_letter(stack: Stack, text: str) -> dict[str, Any]:
+    """The dead-lettered message with this text in its body, once it is there."""
+    sqs, url = stack.cloud.client("sqs"), stack.outputs["DeletionDeadLetterQueueUrl"]
+
+    def look() -> dict[str, Any] | None:
+        received = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
+        )
+        return next((message for message in received.get("Messages", []) if text in message["Body"]), None)
+
+    return eventually(look)
+
+
+@pytest.mark.parametrize("name", ["plain", "menus & prices/100%+tax", "a b+c%2Fd/ü🏠"])
+def test_a_deleted_files_copy_is_deleted(own_bucket: Stack, nxcloud: Simulator, name: str) -> None:
+    media_id = nxcloud.provider.add_media(PHONE)
+    bucket, key = own_bucket.outputs["SourceBucketName"], f"{name}/{PHONE}/{media_id}.jpg"
+    store(own_bucket, bucket, key)
+    assert (PHONE, media_id) in nxcloud.provider.media
+    own_bucket.cloud.client("s3").delete_object(Bucket=bucket, Key=key)
+    eventually(lambda: (PHONE, media_id) not in nxcloud.provider.media)
+    [line] = story(own_bucket, media_id)
+    assert (line["outcome"], line["trigger"], line["bucket"]) == ("deleted", "sqs", bucket)
+    assert line["object_key"] == f"{name}/86158****1795/{media_id}.jpg"
+    assert line["lag_ms"] >= 0
+
+
+def test_a_message_is_enough(own_bucket: Stack, nxcloud: Simulator) -> None:
+    media_id = nxcloud.provider.add_media(PHONE)
+    send(own_bucket, {"business_phone": "+" + PHONE, "Media-ID": media_id, "messaging_product": "whatsapp"})
+    eventually(lambda: (PHONE, media_id) not in nxcloud.provider.media)
+
+
+def test_a_batch_of_deletions(own_bucket: Stack, nxcloud: Simulator) -> None:
+    media = [nxcloud.provider.add_media(PHONE) for _ in range(25)]
+    bucket, keys = own_bucket.outputs["SourceBucketName"], [f"{PHONE}/{media_id}" for media_id in media]
+    for key in keys:
+        store(own_bucket, bucket, key)
+    own_bucket.cloud.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys]})
+    eventually(lambda: not any((PHONE, media_id) in nxcloud.provider.media for media_id in media))
+
+
+def test_versions_delete_markers_and_undeletes(own_bucket: Stack, nxcloud: Simulator) -> None:
+    s3, bucket = own_bucket.cloud.client("s3"), own_bucket.outputs["SourceBucketName"]
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    kept, gone = nxcloud.provider.add_media(PHONE), nxcloud.provider.add_media(PHONE)
+    key = f"{PHONE}/{kept}.jpg"
+    old = store(own_bucket, bucket, key)
+    store(own_bucket, bucket, key)
+    s3.delete_object(Bucket=bucket, Key=key, VersionId=old["VersionId"])
+    [line] = story(own_bucket, kept)
+    assert (line["outcome"], line["reason"]) == ("skipped", "object_exists")
+
+    store(own_bucket, bucket, f"{PHONE}/{gone}.jpg")
+    marker = s3.delete_object(Bucket=bucket, Key=f"{PHONE}/{gone}.jpg")
+    assert marker["DeleteMarker"]
+    eventually(lambda: (PHONE, gone) not in nxcloud.provider.media)
+
+    s3.delete_object(Bucket=bucket, Key=f"{PHONE}/{gone}.jpg", VersionId=marker["VersionId"])  # the undelete
+    assert [line["outcome"] for line in story(own_bucket, gone, length=2)] == ["deleted", "skipped"]
+    assert (PHONE, kept) in nxcloud.provider.media
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+
+
+def test_what_failed_comes_again(own_bucket: Stack, nxcloud: Simulator) -> None:
+    media_id = nxcloud.provider.add_media(PHONE)
+    nxcloud.misbehave(Fault("status", status=503), Fault("reset"))
+    send(own_bucket, {"business_phone": PHONE, "media_id": media_id})
+    eventually(lambda: (PHONE, media_id) not in nxcloud.provider.media)
+    assert [(line["outcome"], line["attempt"]) for line in story(own_bucket, media_id, length=3)] == [
+        ("unavailable", 1),
+        ("unavailable", 2),
+        ("deleted", 3),
+    ]
+
+
+def test_what_can_never_succeed_lies_in_the_dead_letter_queue_with_its_reason(own_bucket: Stack) -> None:
+    send(own_bucket, "Please delete the photo of the blue house")
+    message = dead_letter(own_bucket, "blue house")
+    assert message["Body"] == "Please delete the photo of the blue house"
+    assert message["MessageAttributes"]["reason"]["StringValue"] == "not_understood: the body is no JSON"
+    assert message["MessageAttributes"]["source_message_id"]["StringValue"]
+
+
+def test_what_fails_too_often_is_dead_lettered_by_sqs(own_bucket: Stack, nxcloud: Simulator) -> None:
+    sqs, queue = own_bucket.cloud.client("sqs"), own_bucket.outputs["DeletionQueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["RedrivePolicy"])["Attributes"]
+    policy = json.loads(attributes["RedrivePolicy"])
+    assert int(policy["maxReceiveCount"]) == 20
+    few = json.dumps(policy | {"maxReceiveCount": 2})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": few})
+    media_id = nxcloud.provider.add_media(PHONE)
+    nxcloud.misbehave(Fault("code", code=9001, times=2))
+    send(own_bucket, {"business_phone": PHONE, "media_id": media_id})
+    assert dead_letter(own_bucket, media_id)
+    assert (PHONE, media_id) in nxcloud.provider.media
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes=attributes)
+
+
+def test_an_existing_bucket_by_eventbridge(existing_buckets: Stack, nxcloud: Simulator) -> None:
+    s3 = existing_buckets.cloud.client("s3")
+    s3.create_bucket(Bucket="team-offers")
+    s3.put_bucket_notification_configuration(
+        Bucket="team-offers", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    media_id = nxcloud.provider.add_media(PHONE)
+    key = f"100%+tax/{PHONE}/{media_id}.jpg"  # raw in EventBridge's events
+    store(existing_buckets, "team-offers", key)
+    s3.delete_object(Bucket="team-offers", Key=key)
+    eventually(lambda: (PHONE, media_id) not in nxcloud.provider.media)
+    call = next(call for call in nxcloud.provider.calls if call.media_id == media_id)
+    assert (call.checked, call.algorithm) == ("signature valid", "sha256")
+
+
+def test_a_bucket_that_the_pattern_does_not_name_is_left_alone(existing_buckets: Stack, nxcloud: Simulator) -> None:
+    s3 = existing_buckets.cloud.client("s3")
+    for bucket in ("other-offers", "team-menus"):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+    other, ours = nxcloud.provider.add_media(PHONE), nxcloud.provider.add_media(PHONE)
+    for bucket, media_id in (("other-offers", other), ("team-menus", ours)):
+        store(existing_buckets, bucket, f"{PHONE}/{media_id}")
+        s3.delete_object(Bucket=bucket, Key=f"{PHONE}/{media_id}")
+    eventually(lambda: (PHONE, ours) not in nxcloud.provider.media)
+    assert (PHONE, other) in nxcloud.provider.media
+
+
+def test_s3_straight_to_the_function_and_its_failure_destination(existing_buckets: Stack, nxcloud: Simulator) -> None:
+    s3 = existing_buckets.cloud.client("s3")
+    s3.create_bucket(Bucket="team-direct")
+    function = existing_buckets.outputs["DeleteMediaFunctionArn"]
+    target = {"LambdaFunctionArn": function, "Events": ["s3:ObjectRemoved:*"]}
+    s3.put_bucket_notification_configuration(
+        Bucket="team-direct", NotificationConfiguration={"LambdaFunctionConfigurations": [target]}
+    )
+    gone, stuck = nxcloud.provider.add_media(PHONE), nxcloud.provider.add_media(PHONE)
+    store(existing_buckets, "team-direct", f"{PHONE}/{gone}")
+    s3.delete_object(Bucket="team-direct", Key=f"{PHONE}/{gone}")
+    eventually(lambda: (PHONE, gone) not in nxcloud.provider.media)
+    [line] = story(existing_buckets, gone)
+    assert (line["outcome"], line["trigger"]) == ("deleted", "s3")
+
+    store(existing_buckets, "team-direct", f"{PHONE}/{stuck}")
+    nxcloud.misbehave(Fault("code", code=9001, times=3))
+    s3.delete_object(Bucket="team-direct", Key=f"{PHONE}/{stuck}")
+    wrapped = json.loads(dead_letter(existing_buckets, stuck)["Body"])
+    assert wrapped["requestPayload"]["Records"][0]["eventName"] == "ObjectRemoved:Delete"
+    send(existing_buckets, wrapped)  # the repair: back into the queue, as it is
+    eventually(lambda: (PHONE, stuck) not in nxcloud.provider.media)
+
+
+@pytest.mark.usefixtures("own_bucket", "existing_buckets")
+def test_no_log_holds_a_secret_or_a_whole_number(cloud: LocalCloud) -> None:
+    logs = cloud.client("logs")
+    printed = ""
+    for group in logs.describe_log_groups()["logGroups"]:
+        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):
+            printed += "\n".join(event["message"] for event in page["events"])
+    assert "media_deletion" in printed
+    for secret in (CREDENTIALS.access_key, CREDENTIALS.access_secret, PHONE):
+        assert secret not in printed
