@@ -1,4 +1,4 @@
-"""Every sample through the real `sam local invoke`, in Docker, with the options of samconfig.toml: `make test-docker`."""
+"""Every sample through the real `sam local invoke`, in Docker, as samconfig.toml sets it up: `make test-docker`."""
 
 import json
 import subprocess

@@ -105,4 +105,5 @@ def test_nothing_has_a_name_that_two_stacks_of_one_account_would_share() -> None
     for resource in TEMPLATE["Resources"].values():
         assert kinds.get(resource["Type"]) not in resource.get("Properties", {})
     assert "${AWS::StackName}" in RESOURCES["DeleteMediaLogGroup"]["LogGroupName"]["Fn::Sub"]
-    assert {"Ref": "AWS::StackId"} == RESOURCES["SourceBucket"]["BucketName"]["Fn::Sub"][1]["Id"]["Fn::Select"][1]["Fn::Split"][1]
+    [_, variables] = RESOURCES["SourceBucket"]["BucketName"]["Fn::Sub"]
+    assert variables["Id"]["Fn::Select"][1]["Fn::Split"][1] == {"Ref": "AWS::StackId"}

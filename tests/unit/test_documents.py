@@ -1,0 +1,35 @@
+"""What README.md tells people to run does what it says."""
+
+import re
+from typing import Any
+
+import jq
+import pytest
+
+from tests.conftest import EVENTS
+
+README = (EVENTS.parent / "README.md").read_text()
+CREATIONS = {"QueueArn": "arn:aws:sqs:us-east-1:123456789012:thumbnails", "Events": ["s3:ObjectCreated:*"]}
+OTHER = {"LambdaFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:other", "Events": ["s3:ObjectTagging:*"]}
+EXISTING = {"QueueConfigurations": [CREATIONS], "LambdaFunctionConfigurations": [OTHER]}
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:DeleteMedia"
+
+
+def merged(program: str, existing: list[object]) -> Any:  # noqa: ANN401 (whatever jq makes of it)
+    """What a jq program of README.md makes of a bucket's configuration; without one, the AWS CLI prints nothing."""
+    [text] = re.findall(rf"jq -s[^']*'([^']*{program}[^']*)'", README)
+    return jq.compile(text, args={"arn": ARN}).input_value(existing).first()
+
+
+@pytest.mark.parametrize("existing", [[], [EXISTING]])
+def test_the_merging_command_keeps_what_a_bucket_has(existing: list[Any]) -> None:
+    before = existing[0] if existing else {}
+    assert merged("EventBridgeConfiguration", existing) == before | {"EventBridgeConfiguration": {}}
+    direct = merged("LambdaFunctionConfigurations", existing)
+    ours = {
+        "Id": "media-cleanup",
+        "LambdaFunctionArn": ARN,
+        "Events": ["s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"],
+    }
+    functions = [*before.get("LambdaFunctionConfigurations", []), ours]
+    assert direct == before | {"LambdaFunctionConfigurations": functions}
