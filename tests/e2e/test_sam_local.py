@@ -12,7 +12,7 @@ from tests.e2e.samples import kept, promised
 from tests.local.cloud import ROOT
 from tests.local.sandbox import CLOUD_PORT, SIMULATOR_PORT, sandbox
 
-SAM = Path(sys.executable).with_name("sam")
+SAM = str(Path(sys.executable).with_name("sam"))
 INVOKE = [SAM, "local", "invoke", "DeleteMediaFunction"]
 
 pytestmark = pytest.mark.docker
@@ -24,7 +24,7 @@ def _as_make_local_does() -> Iterator[None]:
         yield
 
 
-def run(command: list[str | Path], given: str | None = None) -> list[dict[str, str]]:
+def run(command: list[str], given: str | None = None) -> list[dict[str, str]]:
     """The log lines about requests of a command that ends well."""
     done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
