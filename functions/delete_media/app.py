@@ -9,19 +9,19 @@ from media_cleanup.direct import answer_caller
 from media_cleanup.events import trigger_of
 from media_cleanup.observability import logger, metrics
 from media_cleanup.redelivery import settle_batch
-from media_cleanup.settings import Settings
+from media_cleanup.settings import DeletionSettings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 # Made at the first invocation and kept with its connections until the environment goes
-_deletion = lru_cache(maxsize=1)(Deletion)
+_deletion = lru_cache(maxsize=1)(Deletion.from_settings)
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> Any:  # noqa: ANN401 (whatever Lambda sends back)
     """Answers SQS with the messages that must come again, and everyone else with the results."""
-    settings = Settings.from_environment(os.environ)
+    deletion = _deletion(DeletionSettings.from_environment(os.environ))
     answer = settle_batch if trigger_of(event) == "sqs" else answer_caller
-    return answer(event, _deletion(settings), settings, context.get_remaining_time_in_millis)
+    return answer(event, deletion, context.get_remaining_time_in_millis)

@@ -1,6 +1,7 @@
 """The function in this process: its own code and libraries, moto for AWS, the simulator for the provider."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,17 +9,19 @@ import boto3
 import pytest
 from moto import mock_aws
 
-import app
-from media_cleanup import aws
+from delete_media import app
+from media_cleanup.aws import Aws
 from media_cleanup.direct import RequestsFailedError
-from media_cleanup.settings import SettingsError
+from media_cleanup.settings import DeletionSettings, SettingsError
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE, Context, sample
+from tests.local.index import create_index_table
 from tests.simulator import Fault, Simulator
 
 REGION = "us-east-1"
 BUCKET = "example-bucket"
 KEY = f"{PHONE}/{MEDIA_ID}.jpg"
 SECRET = "nxcloud/credentials"  # noqa: S105 (its name)
+TABLE = "media-index"
 MASKED = "86158****1795"
 MEDIA_MESSAGE = {"business_phone": PHONE, "media_id": MEDIA_ID}
 
@@ -31,6 +34,11 @@ class World:
         self.dead_letter_queue_url = dead_letter_queue_url
         self._capsys = capsys
         self.output = ""
+
+    @property
+    def aws(self) -> Aws:
+        """The function's own clients."""
+        return app._deletion(DeletionSettings.from_environment(os.environ)).aws  # noqa: SLF001 (the way in)
 
     def invoke(self, event: object, **context: Any) -> Any:  # noqa: ANN401 (whatever the function answers)
         """Invokes the function; what it printed is in `output` afterwards."""
@@ -79,14 +87,15 @@ def world(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        for make in (aws.s3, aws.secretsmanager, aws.sqs):
-            make.cache_clear()
+        app._deletion.cache_clear()  # noqa: SLF001 (a new execution environment)
         secret = {"accessKey": CREDENTIALS.access_key, "accessSecret": CREDENTIALS.access_secret}
         boto3.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(secret))
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         queue_url = boto3.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
         monkeypatch.setenv("NXCLOUD_BASE_URL", simulator.url)
         monkeypatch.setenv("NXCLOUD_SECRET_ID", SECRET)
+        create_index_table(boto3.client("dynamodb"), TABLE)
+        monkeypatch.setenv("MEDIA_INDEX_TABLE", TABLE)
         monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", queue_url)
         yield World(simulator, capsys, queue_url)
 
@@ -200,7 +209,7 @@ def test_a_key_with_a_space_and_a_plus_is_looked_at_by_its_real_name(world: Worl
 
 
 def test_a_403_tells_nothing_and_names_the_missing_permission(world: World) -> None:
-    forbid(aws.s3(), "HeadObject", 403)
+    forbid(world.aws.s3, "HeadObject", 403)
     assert failed(world.invoke(sqs({"bucket": BUCKET, "key": KEY}))) == ["message-0"]
     assert world.outcomes == [("unavailable", "object_unknown")]
     assert f"s3:GetObject and s3:ListBucket on the bucket {BUCKET}" in world.lines[0]["reason"]
@@ -209,7 +218,7 @@ def test_a_403_tells_nothing_and_names_the_missing_permission(world: World) -> N
 
 @pytest.mark.parametrize("status", [301, 400, 405, 500, 503])
 def test_any_other_answer_of_s3_tells_nothing_either(world: World, status: int) -> None:
-    forbid(aws.s3(), "HeadObject", status)
+    forbid(world.aws.s3, "HeadObject", status)
     assert failed(world.invoke(sqs({"bucket": BUCKET, "key": KEY}))) == ["message-0"]
     assert world.lines[0]["reason"] == f"object_unknown: S3 answered {status} to HeadObject"
     assert world.calls == []
@@ -392,7 +401,6 @@ def test_no_call_starts_that_cannot_end_in_time(world: World) -> None:
 def test_a_broken_secret_is_named_and_the_message_waits(
     world: World, break_it: Callable[[Any], object], why: str
 ) -> None:
-    app._deletion.cache_clear()  # noqa: SLF001 (a new execution environment)
     break_it(boto3.client("secretsmanager"))
     assert failed(world.invoke(sqs(MEDIA_MESSAGE))) == ["message-0"]
     assert world.outcomes == [("unavailable", "credentials_unusable")]
@@ -403,8 +411,7 @@ def test_a_broken_secret_is_named_and_the_message_waits(
 
 
 def test_a_throttled_secrets_manager_is_no_fault_of_the_credentials(world: World) -> None:
-    app._deletion.cache_clear()  # noqa: SLF001 (a new execution environment)
-    forbid(aws.secretsmanager(), "GetSecretValue", 400, "ThrottlingException")
+    forbid(world.aws.secretsmanager, "GetSecretValue", 400, "ThrottlingException")
     assert failed(world.invoke(sqs(MEDIA_MESSAGE))) == ["message-0"]
     assert (
         world.lines[0]["reason"]
@@ -414,9 +421,10 @@ def test_a_throttled_secrets_manager_is_no_fault_of_the_credentials(world: World
 
 
 def test_the_secret_is_read_once_for_many_requests(world: World) -> None:
-    app._deletion.cache_clear()  # noqa: SLF001 (a new execution environment)
     reads: list[object] = []
-    aws.secretsmanager().meta.events.register("before-call.secretsmanager.GetSecretValue", lambda **_: reads.append(1))
+    world.aws.secretsmanager.meta.events.register(
+        "before-call.secretsmanager.GetSecretValue", lambda **_: reads.append(1)
+    )
     world.invoke(sqs(*[MEDIA_MESSAGE] * 3))
     world.invoke(sqs(MEDIA_MESSAGE))
     assert len(reads) == 1

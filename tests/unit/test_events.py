@@ -1,6 +1,7 @@
 """What arrives, in all its envelopes, read as requests."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,11 @@ from hypothesis import strategies as st
 
 from media_cleanup.events import (
     MAX_ENVELOPES,
-    NoDeletion,
+    Happening,
+    LinkRequest,
+    Nothing,
     NotUnderstood,
+    ObjectEvent,
     Request,
     requests_in,
     requests_in_text,
@@ -21,6 +25,7 @@ from tests.conftest import EVENTS, MEDIA_ID, PHONE, sample
 
 BUCKET = "example-bucket"
 KEY = f"{PHONE}/{MEDIA_ID}.jpg"
+FILE = S3Object(BUCKET, KEY)
 MEDIA = Media(PHONE, MEDIA_ID)
 HAPPENED_MS = 1768469213589  # 2026-01-15T09:26:53.589Z
 IN_EVENTBRIDGE_MS = 1768469213000  # which tells whole seconds
@@ -33,31 +38,51 @@ def read(event: Any) -> list[Request]:  # noqa: ANN401 (whatever JSON holds)
     return requests_in(event, None)
 
 
+def about_an_object(event: Any) -> ObjectEvent:  # noqa: ANN401 (whatever JSON holds)
+    """The first request of an event, which must be about an object."""
+    subject = read(event)[0].subject
+    assert isinstance(subject, ObjectEvent)
+    return subject
+
+
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
 def test_a_samples_name_begins_with_its_trigger(path: Any) -> None:  # noqa: ANN401
     assert trigger_of(json.loads(path.read_text())) == path.stem.partition("-")[0]
+
+
+ASKED = ObjectEvent(Happening.REMOVED, "request", FILE)
+REMOVED = ObjectEvent(Happening.REMOVED, "ObjectRemoved:Delete", FILE, sequencer="0068796A6D2A1B3C4D")
+REMOVED_BY_EVENTBRIDGE = replace(REMOVED, name="Object Deleted")
+ETAG = "0123456789abcdef0123456789abcdef"
+MARKER = replace(
+    REMOVED,
+    name="ObjectRemoved:DeleteMarkerCreated",
+    etag="d41d8cd98f00b204e9800998ecf8427e",
+    sequencer="0068796A6D2A1B3C51",
+)
+STORED = ObjectEvent(Happening.STORED, "ObjectCreated:Put", FILE, ETAG, "0068796A6D2A1B3C40")
+TAGGED = ObjectEvent(Happening.TAGGED, "ObjectTagging:Put", FILE, ETAG)
 
 
 @pytest.mark.parametrize(
     ("name", "subjects"),
     [
         ("direct-media", [MEDIA]),
-        ("direct-object", [S3Object(BUCKET, KEY)]),
-        ("sqs-messages", [MEDIA, MEDIA, S3Object(BUCKET, KEY)]),
-        ("sqs-s3-removed", [S3Object(BUCKET, KEY)]),
-        ("sqs-s3-test-event", [NoDeletion("test_event")]),
-        ("sqs-eventbridge", [S3Object(BUCKET, KEY)]),
-        ("sqs-sns-s3", [S3Object(BUCKET, KEY)]),
-        ("sqs-sns-raw-s3", [S3Object(BUCKET, KEY)]),
-        ("sqs-failure-destination", [S3Object(BUCKET, KEY)]),
+        ("direct-object", [ASKED]),
+        ("sqs-messages", [MEDIA, MEDIA, ASKED]),
+        ("sqs-s3-removed", [REMOVED]),
+        ("sqs-s3-test-event", [Nothing("test_event")]),
+        ("sqs-eventbridge", [REMOVED_BY_EVENTBRIDGE]),
+        ("sqs-sns-s3", [REMOVED]),
+        ("sqs-sns-raw-s3", [REMOVED]),
+        ("sqs-failure-destination", [REMOVED]),
         ("sqs-not-understood", [NotUnderstood("the body is no JSON")]),
-        ("s3-removed", [S3Object(BUCKET, KEY)]),
-        ("s3-delete-marker", [S3Object(BUCKET, KEY, "096fKKXTRTtl3on89fVO.nfljtsv6qko")]),
-        ("s3-lifecycle-expiration", [S3Object(BUCKET, KEY)]),
-        ("s3-created", [NoDeletion("not_a_deletion: ObjectCreated:Put", BUCKET, KEY)]),
-        ("s3-tagged", [NoDeletion("not_a_deletion: ObjectTagging:Put", BUCKET, KEY)]),
-        ("eventbridge-deleted", [S3Object(BUCKET, KEY)]),
-        ("sns-s3", [S3Object(BUCKET, KEY)]),
+        ("s3-removed", [REMOVED]),
+        ("s3-delete-marker", [MARKER]),  # whose version is its own, not that of the file
+        ("s3-created", [STORED]),
+        ("s3-tagged", [TAGGED]),
+        ("eventbridge-deleted", [REMOVED_BY_EVENTBRIDGE]),
+        ("sns-s3", [REMOVED]),
     ],
 )
 def test_samples(name: str, subjects: list[object]) -> None:
@@ -73,13 +98,14 @@ def test_times_are_taken_from_the_event() -> None:
 def test_a_strange_time_costs_the_lag_and_not_the_deletion() -> None:
     event = sample("s3-removed")
     event["Records"][0]["eventTime"] = "yesterday"
-    assert read(event) == [Request(S3Object(BUCKET, KEY))]
+    assert read(event) == [Request(REMOVED)]
 
 
 def test_keys_are_decoded_once_in_notifications_and_not_at_all_in_eventbridge() -> None:
     expected = f"menus & prices/100%+tax/{PHONE}/{MEDIA_ID}.pdf"
     notification, eventbridge = sample("sqs-s3-several-records"), sample("eventbridge-lifecycle")
-    assert [subject.key for subject in (read(notification)[0].subject, read(eventbridge)[0].subject)] == [expected] * 2  # type: ignore[union-attr]
+    files = [subject.file for subject in map(about_an_object, (notification, eventbridge))]
+    assert [file and file.key for file in files] == [expected] * 2
 
 
 def test_each_of_several_records_can_stand_as_a_message_of_its_own() -> None:
@@ -98,7 +124,7 @@ def test_one_bad_record_does_not_spoil_its_neighbours() -> None:
     event = sample("s3-removed")
     event["Records"] += ["nonsense", {}, event["Records"][0]]
     subjects = [request.subject for request in requests_in(event, None)]
-    assert subjects[0] == subjects[3] == S3Object(BUCKET, KEY)
+    assert subjects[0] == subjects[3] == REMOVED
     assert isinstance(subjects[1], NotUnderstood)
     assert isinstance(subjects[2], NotUnderstood)
 
@@ -116,13 +142,12 @@ def test_one_bad_record_does_not_spoil_its_neighbours() -> None:
 def test_both_families_of_deletions(name: str) -> None:
     event = sample("s3-removed")
     event["Records"][0]["eventName"] = name
-    assert read(event)[0].subject == S3Object(BUCKET, KEY)
+    assert about_an_object(event) == replace(REMOVED, name=name)
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "ObjectCreated:CompleteMultipartUpload",
         "ObjectTagging:Delete",
         "ObjectAcl:Put",
         "ObjectRestore:Completed",
@@ -137,15 +162,58 @@ def test_both_families_of_deletions(name: str) -> None:
 def test_what_is_no_deletion(name: str) -> None:
     event = sample("s3-removed")
     event["Records"][0]["eventName"] = name
-    assert read(event)[0].subject == NoDeletion(f"not_a_deletion: {name}", BUCKET, KEY)
+    assert about_an_object(event) == replace(REMOVED, happening=Happening.OTHER, name=name)
 
 
 @pytest.mark.parametrize(
-    "what", ["Object Created", "Object Tags Added", "Object Restore Expired", "Object Storage Class Changed"]
+    ("what", "happening"),
+    [
+        ("Object Created", Happening.STORED),
+        ("Object Tags Added", Happening.TAGGED),
+        ("Object Tags Deleted", Happening.OTHER),
+        ("Object Restore Expired", Happening.OTHER),
+        ("Object Storage Class Changed", Happening.OTHER),
+    ],
 )
-def test_what_is_no_deletion_in_eventbridge(what: str) -> None:
+def test_what_happened_in_eventbridges_words(what: str, happening: Happening) -> None:
     event = sample("eventbridge-deleted") | {"detail-type": what}
-    assert read(event)[0].subject == NoDeletion(f"not_a_deletion: {what}", BUCKET, KEY)
+    assert about_an_object(event) == replace(REMOVED, happening=happening, name=what)
+
+
+@pytest.mark.parametrize("kind", ["Put", "Post", "Copy", "CompleteMultipartUpload"])
+def test_every_kind_of_store(kind: str) -> None:
+    event = sample("s3-created")
+    event["Records"][0]["eventName"] = f"ObjectCreated:{kind}"
+    assert about_an_object(event) == replace(STORED, name=f"ObjectCreated:{kind}")
+
+
+@pytest.mark.parametrize("version", ["null", "", None])
+def test_the_null_version_is_none(version: str | None) -> None:
+    event = sample("s3-created")
+    event["Records"][0]["s3"]["object"]["versionId"] = version
+    assert about_an_object(event) == STORED
+
+
+def test_a_permanent_deletion_names_its_version_and_a_delete_marker_does_not() -> None:
+    event = sample("eventbridge-deleted")
+    event["detail"]["object"]["version-id"] = "some-version"
+    event["detail"]["deletion-type"] = "Permanently Deleted"
+    assert about_an_object(event).file == S3Object(BUCKET, KEY, "some-version")
+    event["detail"]["deletion-type"] = "Delete Marker Created"
+    assert about_an_object(event).file == FILE
+
+
+@pytest.mark.parametrize("detail", ["", " ", "a b", "ü", 7, None, ["0"], "0" * 300])
+def test_strange_sequencers_and_etags_count_as_left_out(detail: object) -> None:
+    event = sample("s3-created")
+    event["Records"][0]["s3"]["object"] |= {"sequencer": detail, "eTag": detail}
+    assert about_an_object(event) == replace(STORED, etag=None, sequencer=None)
+
+
+def test_an_event_that_deletes_nothing_need_not_name_an_object() -> None:
+    event = sample("s3-created")
+    event["Records"][0]["s3"] = None
+    assert about_an_object(event) == replace(STORED, file=None, etag=None, sequencer=None)
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.1", "2.6", "2.99", None])
@@ -154,7 +222,7 @@ def test_every_minor_version_is_understood(version: str | None) -> None:
     event["Records"][0]["eventVersion"] = version
     if version is None:
         del event["Records"][0]["eventVersion"]
-    assert read(event)[0].subject == S3Object(BUCKET, KEY)
+    assert about_an_object(event) == REMOVED
 
 
 def test_another_major_version_is_not_guessed_at() -> None:
@@ -184,7 +252,7 @@ def test_a_deletion_that_does_not_say_of_what(change: dict[str, Any], why: str) 
 def test_absent_and_empty_details_of_an_unversioned_bucket() -> None:
     event = sample("s3-removed")
     event["Records"][0]["s3"]["object"] |= {"versionId": "", "eTag": "", "size": ""}
-    assert read(event)[0].subject == S3Object(BUCKET, KEY)
+    assert about_an_object(event) == REMOVED
 
 
 @pytest.mark.parametrize(
@@ -199,6 +267,13 @@ def test_media_in_our_words_and_in_the_providers(message: object) -> None:
     assert requests_in(message, None) == [Request(MEDIA)]
 
 
+def test_a_media_and_an_object_are_a_link() -> None:
+    message = {"bucket": BUCKET, "key": KEY, "business_phone": PHONE, "media_id": MEDIA_ID}
+    assert requests_in(message, None) == [Request(LinkRequest(FILE, MEDIA))]
+    versioned = S3Object(BUCKET, KEY, "some-version")
+    assert requests_in(message | {"version_id": "some-version"}, None) == [Request(LinkRequest(versioned, MEDIA))]
+
+
 def test_a_media_without_a_phone_takes_the_default_one() -> None:
     assert requests_in({"media_id": MEDIA_ID}, PHONE) == [Request(MEDIA)]
 
@@ -211,7 +286,8 @@ def test_a_media_without_a_phone_takes_the_default_one() -> None:
         ({"business_phone": int(PHONE), "media_id": MEDIA_ID}, "business_phone must be"),
         ({"business_phone": "", "media_id": MEDIA_ID}, "business_phone must be"),
         ({"business_phone": PHONE, "media_id": MEDIA_ID, "Media-ID": "other"}, "differ"),
-        ({"bucket": BUCKET, "key": KEY, "business_phone": PHONE, "media_id": MEDIA_ID}, "index queue"),
+        ({"bucket": BUCKET, "business_phone": PHONE, "media_id": MEDIA_ID}, "key must be"),
+        ({"key": KEY, "business_phone": PHONE, "media_id": MEDIA_ID}, "bucket must be"),
         ({"bucket": BUCKET, "key": ""}, "key must be"),
         ({"bucket": BUCKET}, "neither a media"),
         ({"business_phone": PHONE}, "neither a media"),
@@ -237,7 +313,7 @@ def test_bodies_that_are_no_json(body: object) -> None:
 
 
 def test_no_records_at_all_delete_nothing() -> None:
-    assert requests_in({"Records": []}, None) == [Request(NoDeletion("empty"))]
+    assert requests_in({"Records": []}, None) == [Request(Nothing("empty"))]
 
 
 def test_envelopes_may_nest_but_not_without_end() -> None:

@@ -2,17 +2,18 @@
 
 import pytest
 
-from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN, Settings, SettingsError
+from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN, DeletionSettings, LinkingSettings, SettingsError
 
 REQUIRED = {
     "NXCLOUD_BASE_URL": "https://api2.nxcloud.com",
     "NXCLOUD_SECRET_ID": "nxcloud/credentials",
+    "MEDIA_INDEX_TABLE": "media-index",
     "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
 }
 
 
 def test_everything_else_has_a_default() -> None:
-    settings = Settings.from_environment(REQUIRED)
+    settings = DeletionSettings.from_environment(REQUIRED)
     assert settings.sign_algorithm == "md5"
     assert settings.default_business_phone is None
     assert settings.object_key_prefix == ""
@@ -22,13 +23,21 @@ def test_everything_else_has_a_default() -> None:
 
 def test_an_empty_variable_counts_as_unset() -> None:
     unset = dict.fromkeys(["NXCLOUD_SIGN_ALGORITHM", "DEFAULT_BUSINESS_PHONE", "OBJECT_KEY_PATTERN", "DRY_RUN"], "")
-    assert Settings.from_environment(REQUIRED | unset) == Settings.from_environment(REQUIRED)
+    assert DeletionSettings.from_environment(REQUIRED | unset) == DeletionSettings.from_environment(REQUIRED)
+
+
+@pytest.mark.parametrize("name", ["MEDIA_INDEX_TABLE", "DELETION_QUEUE_URL", "DEAD_LETTER_QUEUE_URL"])
+def test_what_the_index_function_cannot_do_without_is_named(name: str) -> None:
+    required = {"MEDIA_INDEX_TABLE": "t", "DELETION_QUEUE_URL": "q", "DEAD_LETTER_QUEUE_URL": "d"}
+    assert LinkingSettings.from_environment(required) == LinkingSettings("t", "q", "d", None, "")
+    with pytest.raises(SettingsError, match=f"^{name} is not set$"):
+        LinkingSettings.from_environment(required | {name: ""})
 
 
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_missing_variable_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name} is not set$"):
-        Settings.from_environment(REQUIRED | {name: ""})
+        DeletionSettings.from_environment(REQUIRED | {name: ""})
 
 
 @pytest.mark.parametrize(
@@ -55,12 +64,12 @@ def test_a_missing_variable_is_named(name: str) -> None:
 )
 def test_a_wrong_variable_is_named_with_the_reason(name: str, value: str, why: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{name}\b.*{why}"):
-        Settings.from_environment(REQUIRED | {name: value})
+        DeletionSettings.from_environment(REQUIRED | {name: value})
 
 
 def test_no_password_in_an_address_is_shown() -> None:
     with pytest.raises(SettingsError) as caught:
-        Settings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": "https://user:hunter2@example.com"})
+        DeletionSettings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": "https://user:hunter2@example.com"})
     assert "hunter2" not in str(caught.value)
 
 
@@ -75,8 +84,11 @@ def test_no_password_in_an_address_is_shown() -> None:
     ],
 )
 def test_plain_http_is_for_this_machine(url: str) -> None:
-    assert Settings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": url + "/"}).base_url == url
+    assert DeletionSettings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": url + "/"}).base_url == url
 
 
 def test_the_default_phone_loses_its_plus() -> None:
-    assert Settings.from_environment(REQUIRED | {"DEFAULT_BUSINESS_PHONE": "+49301"}).default_business_phone == "49301"
+    assert (
+        DeletionSettings.from_environment(REQUIRED | {"DEFAULT_BUSINESS_PHONE": "+49301"}).default_business_phone
+        == "49301"
+    )

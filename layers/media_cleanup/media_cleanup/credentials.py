@@ -7,7 +7,7 @@ from time import monotonic
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from media_cleanup import aws
+from media_cleanup.aws import Aws
 from nxcloud import Credentials
 
 MAX_AGE_S = 300
@@ -25,7 +25,8 @@ class SecretUnreachableError(Exception):
 class CredentialsStore:
     """The credentials of one secret, remembered for five minutes so that a rotated secret is soon found."""
 
-    def __init__(self, secret_id: str, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, aws: Aws, secret_id: str, clock: Callable[[], float] = monotonic) -> None:
+        self._aws = aws
         self._secret_id = secret_id
         self._clock = clock
         self._credentials: Credentials | None = None
@@ -34,14 +35,14 @@ class CredentialsStore:
     def get(self) -> Credentials:
         """The credentials. Raises CredentialsError or SecretUnreachableError."""
         if self._credentials is None or self._clock() - self._read_at > MAX_AGE_S:
-            self._credentials = parse_secret(self._secret_id, _read(self._secret_id))
+            self._credentials = parse_secret(self._secret_id, _read(self._aws, self._secret_id))
             self._read_at = self._clock()
         return self._credentials
 
 
-def _read(secret_id: str) -> str | None:
+def _read(aws: Aws, secret_id: str) -> str | None:
     try:
-        return aws.secretsmanager().get_secret_value(SecretId=secret_id).get("SecretString")
+        return aws.secretsmanager.get_secret_value(SecretId=secret_id).get("SecretString")
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "ResourceNotFoundException":

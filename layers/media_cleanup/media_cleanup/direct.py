@@ -3,25 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
-from media_cleanup.deletion import Deletion
 from media_cleanup.events import requests_in, trigger_of
 from media_cleanup.observability import Delivery, report
 from media_cleanup.outcome import Result
-from media_cleanup.settings import Settings
+from media_cleanup.task import Task, carry_out
 
 
 class RequestsFailedError(Exception):
     """Requests without a queue failed: Lambda retries the event, and then keeps it at its failure destination."""
 
 
-def answer_caller(
-    event: object, deletion: Deletion, settings: Settings, time_left_ms: Callable[[], int]
-) -> dict[str, Any]:
+def answer_caller(event: object, task: Task, time_left_ms: Callable[[], int]) -> dict[str, Any]:
     """Carries out all requests of an event, then answers with their log lines; raises RequestsFailedError."""
     delivery = Delivery(trigger=trigger_of(event))
-    requests = requests_in(event, settings.default_business_phone)
-    outcomes = [deletion.carry_out(request, time_left_ms) for request in requests]
-    lines = [report(outcome, delivery) for outcome in outcomes]
+    requests = requests_in(event, task.settings.default_business_phone)
+    outcomes = [outcome for request in requests for outcome in carry_out(task, request, time_left_ms)]
+    lines = [report(task.story, outcome, delivery) for outcome in outcomes]
     failed = [line for line in lines if line["outcome"] in {Result.REJECTED, Result.UNAVAILABLE}]
     if failed:
         what = "; ".join(sorted({f"{line['outcome']}: {_why(line)}" for line in failed}))

@@ -1,12 +1,14 @@
-"""Reads what arrives, in any of its envelopes, as deletion requests; AWS's raw records do not travel past this module.
+"""Reads what arrives, in any of its envelopes, as requests; AWS's raw records do not travel past this module.
 
 Envelopes nest: SQS may hold SNS holding S3, and a failure destination's message holds the event that failed.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -14,16 +16,58 @@ from media_cleanup.media import InvalidMediaError, InvalidObjectError, Media, S3
 
 MAX_ENVELOPES = 8
 S3_EVENT_MAJOR_VERSION = "2"
-DELETIONS = ("ObjectRemoved:", "LifecycleExpiration:")
+_ETAG = re.compile(r"[!#-~]{1,256}")
+_SEQUENCER = re.compile(r"[0-9A-Za-z]{1,128}")
+
+
+class Happening(StrEnum):
+    """What an event tells of its object."""
+
+    REMOVED = "removed"
+    STORED = "stored"
+    TAGGED = "tagged"
+    OTHER = "other"
+
+
+_HAPPENINGS = {
+    "ObjectRemoved": Happening.REMOVED,
+    "LifecycleExpiration": Happening.REMOVED,
+    "Object Deleted": Happening.REMOVED,
+    "ObjectCreated": Happening.STORED,
+    "Object Created": Happening.STORED,
+    "ObjectTagging:Put": Happening.TAGGED,
+    "Object Tags Added": Happening.TAGGED,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class NoDeletion:
-    """Something that was understood and deletes nothing."""
+class ObjectEvent:
+    """Something happened to an object, by S3's word or by a request's; `name` is the sender's own name for it.
+
+    `file` names a version where one version was meant; where a delete marker was placed, that is none. It is None where
+    an event other than a removal does not name an object properly.
+    """
+
+    happening: Happening
+    name: str
+    file: S3Object | None
+    etag: str | None = None
+    sequencer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRequest:
+    """The wish to link an object to a media."""
+
+    file: S3Object
+    media: Media
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Something that was understood and asks for nothing."""
 
     reason: str
-    bucket: str | None = None
-    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +75,9 @@ class NotUnderstood:
     """Something that nobody can act on, with what is wrong with it."""
 
     reason: str
+
+
+Subject = Media | ObjectEvent | LinkRequest | Nothing | NotUnderstood
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +88,7 @@ class Request:
     None where it is the whole of what arrived.
     """
 
-    subject: Media | S3Object | NoDeletion | NotUnderstood
+    subject: Subject
     happened_ms: int | None = None
     message: Mapping[str, Any] | None = None
 
@@ -82,11 +129,11 @@ def requests_in(payload: object, default_business_phone: str | None) -> list[Req
             case {"Records": [_, _, *_] as records}:
                 return [part for record in records for part in _parts(record, default_business_phone)]
             case {"Records": []}:
-                return [Request(NoDeletion("empty"))]
+                return [Request(Nothing("empty"))]
             case {"media_id": _} | {"Media-ID": _}:
-                return [Request(_media(opened, default_business_phone))]
-            case {"bucket": bucket, "key": key}:
-                return [Request(S3Object.checked(bucket, key, opened.get("version_id")))]
+                return [Request(_of_message(opened, default_business_phone))]
+            case {"bucket": _, "key": _}:
+                return [Request(ObjectEvent(Happening.REMOVED, "request", _file(opened)))]
             case _:
                 return [_of_event(opened)]
     except (NotUnderstoodError, InvalidMediaError, InvalidObjectError) as error:
@@ -118,10 +165,10 @@ def _parts(record: object, default_business_phone: str | None) -> list[Request]:
 def _of_event(event: Any) -> Request:  # noqa: ANN401 (whatever JSON holds)
     match event:
         case {"Event": "s3:TestEvent"}:
-            return Request(NoDeletion("test_event"))
+            return Request(Nothing("test_event"))
         case {"Records": [{"eventSource": "aws:s3"} as record]}:
             return _of_notification(record)
-        case {"source": "aws.s3", "detail-type": str(what), "detail": detail}:
+        case {"source": "aws.s3", "detail-type": str(what), "detail": {} as detail}:
             return _of_eventbridge(what, detail, event.get("time"))
     raise NotUnderstoodError(
         "neither a media {business_phone, media_id}, nor an object {bucket, key}, nor an S3 event in any known envelope"
@@ -134,20 +181,49 @@ def _of_notification(record: Mapping[str, Any]) -> Request:
         raise NotUnderstoodError(f"an S3 event of version {version}; version {S3_EVENT_MAJOR_VERSION} is understood")
     if not isinstance(name, str):
         raise NotUnderstoodError("an S3 event without its eventName")
+    family, _, kind = name.removeprefix("s3:").partition(":")
     bucket, file = _bucket_and_file(record.get("s3"))
-    key = _form_decoded(file.get("key"))
-    if not name.removeprefix("s3:").startswith(DELETIONS):
-        return Request(NoDeletion(f"not_a_deletion: {name}", bucket, key))
-    happened_ms = _unix_ms(record.get("eventTime"))
-    return Request(S3Object.checked(bucket, key, file.get("versionId")), happened_ms)
+    event = _object_event(
+        _HAPPENINGS.get(family) or _HAPPENINGS.get(f"{family}:{kind}", Happening.OTHER),
+        name,
+        {"bucket": bucket, "key": _form_decoded(file.get("key")), "version_id": file.get("versionId")},
+        file.get("eTag"),
+        file.get("sequencer"),
+        marker=kind == "DeleteMarkerCreated",
+    )
+    return Request(event, _unix_ms(record.get("eventTime")))
 
 
-def _of_eventbridge(what: str, detail: object, time: object) -> Request:
+def _of_eventbridge(name: str, detail: Mapping[str, Any], time: object) -> Request:
     bucket, file = _bucket_and_file(detail)
-    key = file.get("key")  # raw, where a notification's is form-encoded
-    if what != "Object Deleted":
-        return Request(NoDeletion(f"not_a_deletion: {what}", bucket, key if isinstance(key, str) else None))
-    return Request(S3Object.checked(bucket, key, file.get("version-id")), _unix_ms(time))
+    event = _object_event(
+        _HAPPENINGS.get(name, Happening.OTHER),
+        name,
+        {"bucket": bucket, "key": file.get("key"), "version_id": file.get("version-id")},  # raw, as it is
+        file.get("etag"),
+        file.get("sequencer"),
+        marker=detail.get("deletion-type") == "Delete Marker Created",
+    )
+    return Request(event, _unix_ms(time))
+
+
+def _object_event(  # noqa: PLR0913 (what both kinds of events tell, each by its own name)
+    happening: Happening, name: str, names: Mapping[str, Any], etag: object, sequencer: object, *, marker: bool
+) -> ObjectEvent:
+    """The event, with an object that its details name properly; only a removal must."""
+    try:
+        file = _file(names)
+    except InvalidObjectError:
+        if happening is Happening.REMOVED:
+            raise
+        return ObjectEvent(happening, name, None)
+    if marker:  # the version in the event is the marker's own
+        file = replace(file, version_id=None)
+    return ObjectEvent(happening, name, file, _if_sound(etag, _ETAG), _if_sound(sequencer, _SEQUENCER))
+
+
+def _file(names: Mapping[str, Any]) -> S3Object:
+    return S3Object.checked(names.get("bucket"), names.get("key"), names.get("version_id"))
 
 
 def _bucket_and_file(entry: object) -> tuple[str | None, Mapping[str, Any]]:
@@ -167,16 +243,15 @@ def _form_decoded(key: object) -> str | None:
         return None
 
 
-def _media(message: Mapping[str, Any], default_business_phone: str | None) -> Media:
-    """The media of a message, in our own words or in the provider's."""
-    if "bucket" in message or "key" in message:
-        raise NotUnderstoodError("names both a media and an object: to link them, send it to the index queue")
+def _of_message(message: Mapping[str, Any], default_business_phone: str | None) -> Media | LinkRequest:
+    """The media of a message, in our own words or in the provider's, and the object that it shall be linked to."""
     if message.get("media_id", message.get("Media-ID")) != message.get("Media-ID", message.get("media_id")):
         raise NotUnderstoodError("media_id and Media-ID differ")
     business_phone = message.get("business_phone", default_business_phone)
     if business_phone is None:
         raise NotUnderstoodError("business_phone is missing, and DEFAULT_BUSINESS_PHONE is not set")
-    return Media.checked(business_phone, message.get("media_id", message.get("Media-ID")))
+    media = Media.checked(business_phone, message.get("media_id", message.get("Media-ID")))
+    return LinkRequest(_file(message), media) if "bucket" in message or "key" in message else media
 
 
 def _parsed(text: object) -> Any:  # noqa: ANN401 (whatever JSON holds)
@@ -186,6 +261,11 @@ def _parsed(text: object) -> Any:  # noqa: ANN401 (whatever JSON holds)
         return json.loads(text)
     except (ValueError, RecursionError):
         raise NotUnderstoodError("the body is no JSON") from None
+
+
+def _if_sound(value: object, form: re.Pattern[str]) -> str | None:
+    """The detail if it has this form. S3 leaves details out, or empty; a strange one counts as left out."""
+    return value if isinstance(value, str) and form.fullmatch(value) else None
 
 
 def _unix_ms(time: object) -> int | None:

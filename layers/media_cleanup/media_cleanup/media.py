@@ -1,11 +1,15 @@
-"""Media and objects: what they are called, and which media an object's key spells."""
+"""Media and objects: what they are called, and which media an object's key spells or its labels name."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+MEDIA_ID_LABEL = "whatsapp-media-id"
+BUSINESS_PHONE_LABEL = "whatsapp-business-phone"
 _NAME = re.compile(r"[!-~]{1,128}")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 _KEY_BYTES = 1024
+_VERSION_ID = re.compile(r"[!-~]{1,1024}")
 
 
 class InvalidMediaError(ValueError):
@@ -48,10 +52,12 @@ class S3Object:
             )
         if not isinstance(key, str) or not 1 <= _utf8_length(key) <= _KEY_BYTES:
             raise InvalidObjectError(f"the key must be text of 1 to {_KEY_BYTES} bytes in UTF-8")
-        if version_id is not None and not isinstance(version_id, str):
-            raise InvalidObjectError("the version id must be text")
         # S3 says "null", or nothing, of an object that was stored while its bucket kept no versions
-        return cls(bucket, key, None if version_id in {"", "null"} else version_id)
+        if version_id in (None, "", "null"):
+            return cls(bucket, key)
+        if not isinstance(version_id, str) or not _VERSION_ID.fullmatch(version_id):
+            raise InvalidObjectError("the version id must be 1 to 1024 printable ASCII characters without spaces")
+        return cls(bucket, key, version_id)
 
 
 def media_in_key(key: str, pattern: re.Pattern[str], default_business_phone: str | None) -> Media | None:
@@ -63,6 +69,25 @@ def media_in_key(key: str, pattern: re.Pattern[str], default_business_phone: str
     if business_phone is None:
         raise InvalidMediaError("the key spells no business_phone, and DEFAULT_BUSINESS_PHONE is not set")
     return Media.checked(business_phone, found["media_id"])
+
+
+def media_in_labels(
+    labels: Mapping[str, str], default_business_phone: str | None
+) -> tuple[list[Media], list[InvalidMediaError]]:
+    """The media that an object's metadata or tags name, ids separated by spaces; and what is wrong with the others."""
+    media, errors = [], []
+    for media_id in labels.get(MEDIA_ID_LABEL, "").split():
+        try:
+            media.append(_labelled(labels.get(BUSINESS_PHONE_LABEL, "").strip() or default_business_phone, media_id))
+        except InvalidMediaError as error:
+            errors.append(error)
+    return media, errors
+
+
+def _labelled(business_phone: str | None, media_id: str) -> Media:
+    if business_phone is None:
+        raise InvalidMediaError(f"{BUSINESS_PHONE_LABEL} is missing, and DEFAULT_BUSINESS_PHONE is not set")
+    return Media.checked(business_phone, media_id)
 
 
 def _checked(name: str, value: object) -> str:

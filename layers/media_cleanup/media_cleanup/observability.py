@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TextIO
@@ -16,13 +17,34 @@ from media_cleanup.outcome import Outcome, Result
 SERVICE = "media-cleanup"
 MAX_TEXT = 1024
 
-_COUNTERS = {
-    Result.DELETED: "Deleted",
-    Result.ALREADY_GONE: "AlreadyGone",
-    Result.SKIPPED: "Skipped",
-    Result.REJECTED: "Rejected",
-    Result.UNAVAILABLE: "Unavailable",
-}
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """How one function's outcomes are told: the message of its log lines, and the metric that counts each outcome."""
+
+    message: str
+    counters: Mapping[Result, str]
+
+
+DELETION = Story(
+    "media_deletion",
+    {
+        Result.DELETED: "Deleted",
+        Result.ALREADY_GONE: "AlreadyGone",
+        Result.SKIPPED: "Skipped",
+        Result.REJECTED: "Rejected",
+        Result.UNAVAILABLE: "Unavailable",
+    },
+)
+LINKING = Story(
+    "media_linking",
+    {
+        Result.LINKED: "Linked",
+        Result.SKIPPED: "LinkSkipped",
+        Result.REJECTED: "LinkRejected",
+        Result.UNAVAILABLE: "LinkUnavailable",
+    },
+)
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):
@@ -58,12 +80,12 @@ class Delivery:
     sent_ms: int | None = None
 
 
-def report(outcome: Outcome, delivery: Delivery) -> dict[str, Any]:
+def report(story: Story, outcome: Outcome, delivery: Delivery) -> dict[str, Any]:
     """Logs and counts what became of a request, and returns the line's fields."""
     line = _line(outcome, delivery)
     log = {Result.UNAVAILABLE: logger.warning, Result.REJECTED: logger.error}.get(outcome.result, logger.info)
-    log("media_deletion", extra=line)
-    metrics.add_metric(_COUNTERS[outcome.result], MetricUnit.Count, 1)
+    log(story.message, extra=line)
+    metrics.add_metric(story.counters[outcome.result], MetricUnit.Count, 1)
     if outcome.authentication_failed:
         metrics.add_metric("AuthenticationFailed", MetricUnit.Count, 1)
     if outcome.latency_ms is not None:

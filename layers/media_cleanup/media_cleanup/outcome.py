@@ -1,9 +1,9 @@
-"""What became of a deletion request, and what each failure of the provider means for it."""
+"""What became of a request, and what each failure of the provider means for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from media_cleanup.media import Media
+from media_cleanup.media import Media, S3Object
 from nxcloud import (
     ClockSkewError,
     CredentialsRefusedError,
@@ -15,9 +15,10 @@ from nxcloud import (
 
 
 class Result(StrEnum):
-    """`rejected` can never succeed; `unavailable` comes again; the others are done."""
+    """`rejected` can never succeed; `unavailable` comes again; the others are done. Only links are `linked`."""
 
     DELETED = "deleted"
+    LINKED = "linked"
     ALREADY_GONE = "already_gone"
     SKIPPED = "skipped"
     REJECTED = "rejected"
@@ -43,6 +44,10 @@ class Outcome:
     http_status: int | None = None
     latency_ms: int | None = None
     confirmed_ms: int | None = None
+
+    def about(self, file: S3Object | None) -> "Outcome":
+        """The same outcome, with the object that it concerns."""
+        return replace(self, bucket=file.bucket, key=file.key) if file else self
 
     @property
     def authentication_failed(self) -> bool:

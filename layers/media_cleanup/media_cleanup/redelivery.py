@@ -4,18 +4,17 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from botocore.exceptions import BotoCoreError, ClientError
 
-from media_cleanup import aws
-from media_cleanup.deletion import Deletion
 from media_cleanup.events import requests_in_text
 from media_cleanup.masking import mask_numbers
 from media_cleanup.observability import Delivery, logger, report
 from media_cleanup.outcome import Outcome, Result
-from media_cleanup.settings import Settings
+from media_cleanup.task import Task, carry_out
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -31,23 +30,22 @@ class ComesAgainError(Exception):
     """The message is not done; Powertools puts it into `batchItemFailures`, and SQS delivers it again."""
 
 
-def settle_batch(
-    event: dict[str, Any], deletion: Deletion, settings: Settings, time_left_ms: Callable[[], int]
-) -> "PartialItemFailureResponse":
+def settle_batch(event: dict[str, Any], task: Task, time_left_ms: Callable[[], int]) -> "PartialItemFailureResponse":
     """Works on each message of an SQS event, and names those that must come again."""
 
     def settle(record: "SQSRecord") -> None:
         delivery = _delivery(record)
-        requests = requests_in_text(record.get("body"), settings.default_business_phone)
-        outcomes = [deletion.carry_out(request, time_left_ms) for request in requests]
-        for outcome in outcomes:
-            report(outcome, delivery)
-        if any(outcome.result is Result.UNAVAILABLE for outcome in outcomes):
+        requests = requests_in_text(record.get("body"), task.settings.default_business_phone)
+        outcomes = [carry_out(task, request, time_left_ms) for request in requests]
+        for outcome in chain(*outcomes):
+            report(task.story, outcome, delivery)
+        if any(outcome.result is Result.UNAVAILABLE for outcome in chain(*outcomes)):
             raise ComesAgainError
-        for request, outcome in zip(requests, outcomes, strict=True):
-            if outcome.result is Result.REJECTED:
+        for request, its_outcomes in zip(requests, outcomes, strict=True):
+            rejected = [outcome for outcome in its_outcomes if outcome.result is Result.REJECTED]
+            if rejected:
                 body = record.body if request.message is None else json.dumps(request.message)
-                _dead_letter(settings.dead_letter_queue_url, body, dead_letter_attributes(outcome, delivery, _now()))
+                _dead_letter(task, body, dead_letter_attributes(rejected[0], delivery, _now()))
 
     # A wholly failed batch raises by default, and Lambda would log it as the function's own error
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
@@ -73,10 +71,11 @@ def _cleaned(text: str) -> str:
     return _NOT_IN_ATTRIBUTES.sub("", mask_numbers(text))[:MAX_ATTRIBUTE_CHARACTERS].strip()
 
 
-def _dead_letter(queue_url: str, body: str, attributes: "dict[str, MessageAttributeValueTypeDef]") -> None:
+def _dead_letter(task: Task, body: str, attributes: "dict[str, MessageAttributeValueTypeDef]") -> None:
     """Sends a message to the dead-letter queue; only when it is there may the original go."""
+    queue_url = task.settings.dead_letter_queue_url
     try:
-        aws.sqs().send_message(QueueUrl=queue_url, MessageBody=body, MessageAttributes=attributes)
+        task.aws.sqs.send_message(QueueUrl=queue_url, MessageBody=body, MessageAttributes=attributes)
     except (ClientError, BotoCoreError) as error:
         logger.error("dead_lettering_failed", extra={"error": type(error).__name__, "queue_url": queue_url})
         raise ComesAgainError from None

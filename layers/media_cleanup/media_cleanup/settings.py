@@ -1,10 +1,10 @@
-"""The function's settings: read once from environment variables, checked, and typed."""
+"""The functions' settings: read once from environment variables, checked, and typed."""
 
 import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from media_cleanup.media import InvalidMediaError, Media
@@ -22,11 +22,12 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class DeletionSettings:
     """What the deletion function is told by its template."""
 
     base_url: str
     secret_id: str
+    media_index_table: str
     dead_letter_queue_url: str
     sign_algorithm: Algorithm
     default_business_phone: str | None
@@ -35,11 +36,12 @@ class Settings:
     dry_run: bool
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str]) -> "DeletionSettings":
         """Reads all settings; an empty variable counts as one that is not set. Raises SettingsError."""
         return cls(
             base_url=_base_url(_required(environment, "NXCLOUD_BASE_URL")),
             secret_id=_required(environment, "NXCLOUD_SECRET_ID"),
+            media_index_table=_required(environment, "MEDIA_INDEX_TABLE"),
             dead_letter_queue_url=_required(environment, "DEAD_LETTER_QUEUE_URL"),
             sign_algorithm=cast("Algorithm", _one_of(environment, "NXCLOUD_SIGN_ALGORITHM", ("md5", "sha256"))),
             default_business_phone=_phone(environment.get("DEFAULT_BUSINESS_PHONE", "")),
@@ -47,6 +49,40 @@ class Settings:
             object_key_pattern=_pattern(environment.get("OBJECT_KEY_PATTERN") or DEFAULT_OBJECT_KEY_PATTERN),
             dry_run=_one_of(environment, "DRY_RUN", ("false", "true")) == "true",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LinkingSettings:
+    """What the index function is told by its template."""
+
+    media_index_table: str
+    deletion_queue_url: str
+    dead_letter_queue_url: str
+    default_business_phone: str | None
+    object_key_prefix: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "LinkingSettings":
+        """Reads all settings, likewise."""
+        return cls(
+            media_index_table=_required(environment, "MEDIA_INDEX_TABLE"),
+            deletion_queue_url=_required(environment, "DELETION_QUEUE_URL"),
+            dead_letter_queue_url=_required(environment, "DEAD_LETTER_QUEUE_URL"),
+            default_business_phone=_phone(environment.get("DEFAULT_BUSINESS_PHONE", "")),
+            object_key_prefix=environment.get("OBJECT_KEY_PREFIX", ""),
+        )
+
+
+class Settings(Protocol):
+    """What both have, and what reading and settling requests needs."""
+
+    @property
+    def default_business_phone(self) -> str | None:
+        """The business phone, with country code, of whatever names none."""
+
+    @property
+    def dead_letter_queue_url(self) -> str:
+        """Where requests go that can never succeed."""
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

@@ -1,0 +1,43 @@
+"""What a function does with each request that reaches it, whoever sent it."""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from media_cleanup.aws import Aws
+from media_cleanup.events import Request, Subject
+from media_cleanup.observability import Story
+from media_cleanup.outcome import Outcome, Result
+from media_cleanup.settings import Settings
+
+
+class Task(Protocol):
+    """A function's work; kept for the life of the execution environment, with its connections.
+
+    `time_left_ms` tells how many milliseconds the invocation has left, as Lambda's context does.
+    """
+
+    story: Story
+
+    @property
+    def aws(self) -> Aws:
+        """The clients that it works with."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the template told it."""
+
+    def outcomes(self, subject: Subject, time_left_ms: Callable[[], int]) -> list[Outcome]:
+        """What became of a request: one outcome, or one for each media that it comes to."""
+
+
+def carry_out(task: Task, request: Request, time_left_ms: Callable[[], int]) -> list[Outcome]:
+    """What became of a request. Never raises, so that a fault in one request does not hold up its neighbours."""
+    try:
+        outcomes = task.outcomes(request.subject, time_left_ms)
+    except Exception as error:  # noqa: BLE001 (a bug: its place is told, its text may hold what logs must not)
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"internal_error: {type(error).__name__} in {place.name}, line {place.lineno}"
+        outcomes = [Outcome(result=Result.UNAVAILABLE, reason=reason)]
+    return [replace(outcome, happened_ms=request.happened_ms) for outcome in outcomes]
