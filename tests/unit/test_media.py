@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from media_cleanup.media import InvalidMediaError, InvalidObjectError, Media, S3Object, media_in_key
+from media_cleanup.media import InvalidMediaError, InvalidObjectError, Media, S3Object, media_in_key, media_in_labels
 from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN
 from tests.conftest import MEDIA_ID, PHONE
 
@@ -97,3 +97,35 @@ def test_three_ways_to_say_unversioned(version_id: str | None) -> None:
 def test_names_that_no_object_has(bucket: object, key: object, version_id: object, why: str) -> None:
     with pytest.raises(InvalidObjectError, match=why):
         S3Object.checked(bucket, key, version_id)
+
+
+LABELS = {"whatsapp-media-id": MEDIA_ID, "whatsapp-business-phone": PHONE}
+OTHER_ID = "a75c6d9b-a7c8-4f41-8f61-94548e92cbee"
+
+
+@pytest.mark.parametrize(
+    ("labels", "media"),
+    [
+        ({}, []),
+        ({"whatsapp-business-phone": PHONE}, []),
+        (LABELS, [Media(PHONE, MEDIA_ID)]),
+        (LABELS | {"whatsapp-business-phone": f"+{PHONE} "}, [Media(PHONE, MEDIA_ID)]),
+        (LABELS | {"whatsapp-media-id": f" {MEDIA_ID}  {OTHER_ID} "}, [Media(PHONE, MEDIA_ID), Media(PHONE, OTHER_ID)]),
+        ({"whatsapp-media-id": MEDIA_ID}, [Media("4915100000000", MEDIA_ID)]),
+        ({"whatsapp-media-id": MEDIA_ID, "whatsapp-business-phone": " "}, [Media("4915100000000", MEDIA_ID)]),
+    ],
+)
+def test_media_that_labels_name(labels: dict[str, str], media: list[Media]) -> None:
+    assert media_in_labels(labels, "4915100000000") == (media, [])
+
+
+def test_one_bad_label_does_not_spoil_its_neighbours() -> None:
+    media, [error] = media_in_labels(LABELS | {"whatsapp-media-id": f"{MEDIA_ID} ü"}, None)
+    assert media == [Media(PHONE, MEDIA_ID)]
+    assert str(error) == "media_id must be 1 to 128 printable ASCII characters without spaces"
+
+
+def test_a_label_without_its_phone_says_so() -> None:
+    media, [error] = media_in_labels({"whatsapp-media-id": MEDIA_ID}, None)
+    assert media == []
+    assert str(error) == "whatsapp-business-phone is missing, and DEFAULT_BUSINESS_PHONE is not set"
