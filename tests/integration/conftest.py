@@ -92,16 +92,16 @@ class World:
         """The items of the index, without their keys."""
         items = boto3.client("dynamodb").scan(TableName=TABLE)["Items"]
         return [
-            {name: value["S"] for name, value in item.items() if name not in {"object", "link"}}  # type: ignore[misc]  # all are text
+            {name: value["S"] for name, value in item.items() if name not in {"object", "link"}}
             for item in items
         ]
 
     def asked(self) -> list[dict[str, str]]:
         """The messages on the deletion queue, which are then gone."""
-        queue = {"QueueUrl": self.deletion_queue_url}
-        received = boto3.client("sqs").receive_message(**queue, MaxNumberOfMessages=10).get("Messages", [])
+        sqs, url = boto3.client("sqs"), self.deletion_queue_url
+        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         for message in received:
-            boto3.client("sqs").delete_message(**queue, ReceiptHandle=message["ReceiptHandle"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return [json.loads(message["Body"]) for message in received]
 
     def dead_letters(self) -> list[tuple[str, dict[str, str]]]:
