@@ -14,7 +14,7 @@ from index_media import app as index_app
 from media_cleanup.aws import Aws
 from media_cleanup.settings import DeletionSettings, LinkingSettings
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE, Context, sample
-from tests.local.index import create_index_table
+from tests.local.index import create_idempotency_table, create_index_table
 from tests.simulator import Simulator
 
 REGION = "us-east-1"
@@ -22,6 +22,7 @@ BUCKET = "example-bucket"
 KEY = f"{PHONE}/{MEDIA_ID}.jpg"
 SECRET = "nxcloud/credentials"  # noqa: S105 (its name)
 TABLE = "media-index"
+RECORDS = "confirmed-deletions"
 MASKED = "86158****1795"
 MEDIA_MESSAGE = {"business_phone": PHONE, "media_id": MEDIA_ID}
 
@@ -91,10 +92,7 @@ class World:
     def links(self) -> list[dict[str, str]]:
         """The items of the index, without their keys."""
         items = boto3.client("dynamodb").scan(TableName=TABLE)["Items"]
-        return [
-            {name: value["S"] for name, value in item.items() if name not in {"object", "link"}}
-            for item in items
-        ]
+        return [{name: value["S"] for name, value in item.items() if name not in {"object", "link"}} for item in items]
 
     def asked(self) -> list[dict[str, str]]:
         """The messages on the deletion queue, which are then gone."""
@@ -132,6 +130,8 @@ def world(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         monkeypatch.setenv("NXCLOUD_SECRET_ID", SECRET)
         create_index_table(boto3.client("dynamodb"), TABLE)
         monkeypatch.setenv("MEDIA_INDEX_TABLE", TABLE)
+        create_idempotency_table(boto3.client("dynamodb"), RECORDS)
+        monkeypatch.setenv("IDEMPOTENCY_TABLE", RECORDS)
         monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", queue_url)
         deletion_queue_url = boto3.client("sqs").create_queue(QueueName="deletions")["QueueUrl"]
         monkeypatch.setenv("DELETION_QUEUE_URL", deletion_queue_url)

@@ -1,11 +1,15 @@
 """The client against the simulator: real signatures over real bytes, and every fault on the wire."""
 
+import json
 import socket
 import traceback
 from pathlib import Path
 from time import monotonic
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from requests import Response
 
 from nxcloud import (
     ClockSkewError,
@@ -20,8 +24,10 @@ from nxcloud import (
     RefusedError,
     system_clock_ms,
 )
+from nxcloud.client import _confirmed, _retry_after_s
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
 from tests.simulator import Fault, Simulator
+from tests.simulator.faults import Kind
 
 DEADLINE_S = 0.4
 FAULT_S = 20.0
@@ -191,6 +197,75 @@ def test_connections_are_kept_alive(client: MediaClient, simulator: Simulator) -
     for _ in range(3):
         client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
     assert simulator.connections == 1
+
+
+@pytest.mark.parametrize("kind", ["close", "reset"])
+def test_a_kept_alive_connection_that_died_is_replaced_at_once(
+    client: MediaClient, simulator: Simulator, kind: Kind
+) -> None:
+    client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+    simulator.misbehave(Fault(kind))
+    client.delete_media(CREDENTIALS, PHONE, MEDIA_ID)
+    assert simulator.connections == 2
+
+
+@pytest.mark.parametrize("kind", ["close", "reset"])
+def test_it_is_replaced_once_and_not_again(client: MediaClient, simulator: Simulator, kind: Kind) -> None:
+    client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+    simulator.misbehave(Fault(kind, times=2))
+    assert type(delete(client)) is NoAnswerError
+    assert simulator.connections == 2
+    assert [call.action for call in simulator.provider.calls] == ["getMedia"]
+
+
+def test_a_new_connection_that_dies_is_not_tried_again(client: MediaClient, simulator: Simulator) -> None:
+    simulator.misbehave(Fault("reset"))
+    assert type(delete(client)) is NoAnswerError
+    assert simulator.connections == 1
+
+
+@pytest.mark.parametrize(("retry_after", "seconds"), [(7, 7), (0, 0), (None, None)])
+def test_how_long_the_server_asks_to_wait(
+    client: MediaClient, simulator: Simulator, retry_after: int | None, seconds: int | None
+) -> None:
+    simulator.misbehave(Fault("status", status=429, retry_after=retry_after))
+    assert delete(client).retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120),
+        (" 120 ", 120),
+        ("-1", None),
+        ("1.5", None),
+        ("9" * 30, None),
+        ("Thu, 15 Jan 2026 09:27:53 GMT", 60),
+        ("Thu, 15 Jan 2026 09:25:53 GMT", 0),
+        ("soon", None),
+    ],
+)
+def test_retry_after_in_each_of_its_forms(text: str, seconds: int | None) -> None:
+    assert _retry_after_s(text, "Thu, 15 Jan 2026 09:26:53 GMT") == seconds
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["code", "data", "success"]), inner),
+    max_leaves=8,
+)
+
+
+@given(st.integers(100, 599), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_no_answer_whatever_it_holds_raises_anything_unexpected(status: int, body: bytes) -> None:
+    response = Response()
+    response.status_code = status
+    try:
+        answer = _confirmed(response, body, ("secret",))
+    except NxCloudError:
+        return
+    assert (answer.code, json.loads(body)["code"]) == (0, 0)
+    assert 200 <= status < 300
 
 
 def test_a_connection_with_half_an_answer_is_not_used_again(client: MediaClient, simulator: Simulator) -> None:

@@ -265,25 +265,6 @@ def test_what_is_no_deletion_calls_nobody(world: World, name: str) -> None:
     assert world.simulator.provider.calls == []
 
 
-@pytest.mark.parametrize(
-    ("fault", "outcome"),
-    [
-        (Fault("code", code=1004), ("unavailable", "clock_skewed")),
-        (Fault("code", code=1003), ("unavailable", "credentials_refused")),
-        (Fault("unconfirmed"), ("unavailable", "provider_failed")),
-        (Fault("status", status=429), ("unavailable", "invalid_answer")),
-        (Fault("reset"), ("unavailable", "no_answer")),
-        (Fault("code", code=9006), ("rejected", "refused_by_provider")),
-    ],
-)
-def test_what_becomes_of_a_failure(world: World, fault: Fault, outcome: tuple[str, str]) -> None:
-    world.simulator.misbehave(fault)
-    answer = world.invoke(sqs(MEDIA_MESSAGE))
-    assert world.outcomes == [outcome]
-    assert bool(failed(answer)) == (outcome[0] == "unavailable")
-    assert ("AuthenticationFailed" in world.metrics) == (outcome[1] == "credentials_refused")
-
-
 def test_no_call_starts_that_cannot_end_in_time(world: World) -> None:
     assert failed(world.invoke(sqs(MEDIA_MESSAGE), time_left_ms=2_900)) == ["message-0"]
     assert world.outcomes == [("unavailable", "out_of_time")]

@@ -110,6 +110,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self._control(b"")
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The `Date` of an answer, by the provider's own clock."""
+        return super().date_time_string(
+            self.server.simulator.provider.now_ms() / 1000 if timestamp is None else timestamp
+        )
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 (the base class's signature)
         """Requests are recorded, not printed."""
 

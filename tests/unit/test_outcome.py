@@ -2,7 +2,7 @@
 
 import pytest
 
-from media_cleanup.outcome import Result, classify
+from media_cleanup.outcome import Result, classify, may_mean_absent
 from nxcloud import (
     ClockSkewError,
     CredentialsRefusedError,
@@ -44,3 +44,21 @@ def test_the_error_of_each_code(codes: list[int], kind: type[RefusedError]) -> N
         error = refusal(code, "message", 200)
         assert type(error) is kind
         assert (error.provider_code, error.provider_message, error.http_status) == (code, "message", 200)
+
+
+@pytest.mark.parametrize(
+    ("error", "may_be"),
+    [
+        (refusal(-1, "", 200), True),
+        (refusal(9001, "", 200), True),
+        (refusal(4711, "", 200), True),
+        (refusal(0, "", 200), False),  # code 0 without success
+        (refusal(-1, "", 404), False),
+        (refusal(9002, "", 200), False),
+        (refusal(1003, "", 200), False),
+        (NoAnswerError("silence"), False),
+        (InvalidAnswerError("HTML", provider_code=-1, http_status=200), False),
+    ],
+)
+def test_what_may_mean_that_a_media_is_gone(error: NxCloudError, *, may_be: bool) -> None:
+    assert may_mean_absent(error) is may_be

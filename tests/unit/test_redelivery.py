@@ -1,10 +1,15 @@
 """What a dead-lettered message tells of itself."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from media_cleanup.observability import Delivery
-from media_cleanup.outcome import Outcome, Result
-from media_cleanup.redelivery import dead_letter_attributes
+from media_cleanup.outcome import LAST_ATTEMPT, Outcome, Result, given_up
+from media_cleanup.redelivery import dead_letter_attributes, delay_of
 
 FAILED_AT = datetime(2026, 1, 15, 9, 26, 53, tzinfo=UTC)
 
@@ -40,3 +45,60 @@ def test_attributes_are_cleaned_cut_and_masked() -> None:
     attributes = told(outcome, Delivery("sqs"))
     assert attributes["reason"] == "abc"
     assert attributes["provider_message"] == "86158****1795 " + "x" * 242
+
+
+UNAVAILABLE = Outcome(result=Result.UNAVAILABLE, reason="provider_failed")
+HOUR_S = 3600
+
+
+@pytest.mark.parametrize(
+    ("attempt", "jitter", "delay_s"),
+    [
+        (1, 0, 30),
+        (1, 1, 36),
+        (2, 0, 60),
+        (2, 0.5, 66),
+        (9, 0, 7_680),
+        (10, 0, 14_400),
+        (14, 1, 17_280),
+        (10_000, 0, 14_400),
+    ],
+)
+def test_delays_double_up_to_four_hours_and_a_fifth(attempt: int, jitter: float, delay_s: int) -> None:
+    assert delay_of(UNAVAILABLE, attempt, jitter) == delay_s
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "delay_s"), [(None, 30), (0, 30), (29, 30), (31, 31), (14_400, 14_400), (10**9, 14_400)]
+)
+def test_what_the_provider_asks_for_counts_where_it_is_longer(retry_after_s: int | None, delay_s: int) -> None:
+    assert delay_of(replace(UNAVAILABLE, retry_after_s=retry_after_s), 1, 0) == delay_s
+
+
+def test_what_another_worker_is_on_comes_again_soon() -> None:
+    assert delay_of(replace(UNAVAILABLE, reason="in_progress"), 9, 1) == 30
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.none() | st.integers(0, 10**6)), min_size=30, max_size=30))
+def test_a_message_that_never_succeeds_is_tried_for_24_hours_and_then_given_up(
+    draws: list[tuple[float, int | None]],
+) -> None:
+    clock_s, attempt, hidden_s = 0, 0, 0
+    for jitter, retry_after_s in draws:  # a message in SQS: received, hidden for its delay, received again
+        attempt += 1
+        outcome = given_up(replace(UNAVAILABLE, retry_after_s=retry_after_s), attempt)
+        if outcome.result is Result.REJECTED:
+            break
+        hidden_s = delay_of(outcome, attempt, jitter)
+        assert hidden_s <= 12 * HOUR_S  # as long as SQS can hide one
+        clock_s += hidden_s
+    assert attempt == LAST_ATTEMPT < 20  # SQS's own limit is the backstop for crashes
+    assert outcome.reason == "gave_up: provider_failed"
+    assert 24 * HOUR_S <= clock_s <= 4 * 24 * HOUR_S  # the queue keeps a message for four days
+
+
+@pytest.mark.parametrize("result", [Result.DELETED, Result.ALREADY_GONE, Result.SKIPPED, Result.REJECTED])
+def test_only_what_is_unavailable_is_given_up(result: Result) -> None:
+    outcome = Outcome(result=result, reason="r")
+    assert given_up(outcome, 15) == outcome
+    assert given_up(UNAVAILABLE, 14) == UNAVAILABLE

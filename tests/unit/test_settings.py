@@ -8,6 +8,8 @@ REQUIRED = {
     "NXCLOUD_BASE_URL": "https://api2.nxcloud.com",
     "NXCLOUD_SECRET_ID": "nxcloud/credentials",
     "MEDIA_INDEX_TABLE": "media-index",
+    "IDEMPOTENCY_TABLE": "confirmed-deletions",
+    "DELETION_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/deletions",
     "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
 }
 
@@ -19,10 +21,13 @@ def test_everything_else_has_a_default() -> None:
     assert settings.object_key_prefix == ""
     assert settings.object_key_pattern.pattern == DEFAULT_OBJECT_KEY_PATTERN
     assert not settings.dry_run
+    assert settings.verify_absence
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    unset = dict.fromkeys(["NXCLOUD_SIGN_ALGORITHM", "DEFAULT_BUSINESS_PHONE", "OBJECT_KEY_PATTERN", "DRY_RUN"], "")
+    unset = dict.fromkeys(
+        ["NXCLOUD_SIGN_ALGORITHM", "DEFAULT_BUSINESS_PHONE", "OBJECT_KEY_PATTERN", "DRY_RUN", "VERIFY_ABSENCE"], ""
+    )
     assert DeletionSettings.from_environment(REQUIRED | unset) == DeletionSettings.from_environment(REQUIRED)
 
 
@@ -60,6 +65,7 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("OBJECT_KEY_PATTERN", "(?P<media_id>", "does not compile"),
         ("OBJECT_KEY_PATTERN", "([0-9]+)", "no group"),
         ("DRY_RUN", "yes", "false, true"),
+        ("VERIFY_ABSENCE", "1", "true, false"),
     ],
 )
 def test_a_wrong_variable_is_named_with_the_reason(name: str, value: str, why: str) -> None:

@@ -32,12 +32,12 @@ on_both_sides = pytest.mark.parametrize("side", SIDES, ids=lambda side: side.fun
 def test_the_names_that_others_rely_on() -> None:
     assert {
         *("DeleteMediaFunction", "DeletionQueue", "DeletionDeadLetterQueue", "CredentialsSecret", "SourceBucket"),
-        *("IndexMediaFunction", "IndexQueue", "IndexDeadLetterQueue", "MediaIndexTable"),
+        *("IndexMediaFunction", "IndexQueue", "IndexDeadLetterQueue", "MediaIndexTable", "IdempotencyTable"),
     } <= TEMPLATE["Resources"].keys()
     assert {
         *("CredentialsSecretArn", "NxCloudBaseUrl", "SignatureAlgorithm", "SourceBucketName", "CreateSourceBucket"),
         *("ObjectKeyPrefix", "ObjectKeyPattern", "DefaultBusinessPhone", "DryRun", "MaxConcurrency"),
-        *("LogRetentionDays", "Architecture"),
+        *("LogRetentionDays", "Architecture", "VerifyAbsence"),
     } == TEMPLATE["Parameters"].keys()
     assert {
         *("DeletionQueueUrl", "DeletionDeadLetterQueueUrl", "CredentialsSecretArn", "SourceBucketName"),
@@ -109,8 +109,9 @@ def test_the_rules_let_through_what_the_functions_understand() -> None:
     }
 
 
-def test_the_index_is_kept_safe() -> None:
-    table = RESOURCES["MediaIndexTable"]
+@pytest.mark.parametrize("name", ["MediaIndexTable", "IdempotencyTable"])
+def test_the_tables_are_kept_safe(name: str) -> None:
+    table = RESOURCES[name]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["SSESpecification"] == {"SSEEnabled": True}
@@ -130,7 +131,12 @@ def test_every_setting_that_the_code_reads_is_set_and_none_besides(
             return super().get(name, default)
 
     queues = {"DELETION_QUEUE_URL": "q", "DEAD_LETTER_QUEUE_URL": "d"}
-    required = {"NXCLOUD_BASE_URL": "https://example.com", "NXCLOUD_SECRET_ID": "s", "MEDIA_INDEX_TABLE": "t"}
+    required = {
+        "NXCLOUD_BASE_URL": "https://example.com",
+        "NXCLOUD_SECRET_ID": "s",
+        "MEDIA_INDEX_TABLE": "t",
+        "IDEMPOTENCY_TABLE": "i",
+    }
     settings.from_environment(Recorder(required | queues))
     variables = dict(RESOURCES[function]["Environment"]["Variables"])
     assert variables.pop("AWS_ENDPOINT_URL") == {"Ref": "AWS::NoValue"}  # not set: named for `sam local` alone
@@ -155,6 +161,18 @@ SHARED = {
         (
             "DeleteMediaRole",
             {
+                "ReadQueue": [
+                    "sqs:ReceiveMessage",
+                    "sqs:DeleteMessage",
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:GetQueueAttributes",
+                ],
+                "RememberDeletions": [
+                    "dynamodb:GetItem",
+                    "dynamodb:PutItem",
+                    "dynamodb:UpdateItem",
+                    "dynamodb:DeleteItem",
+                ],
                 "ReadCredentials": "secretsmanager:GetSecretValue",
                 "ReadIndex": ["dynamodb:Query", "dynamodb:DeleteItem"],
                 "LookAtObjects": "s3:GetObject",
@@ -184,7 +202,14 @@ def test_a_role_may_do_no_more_than_it_needs(role: str, actions: dict[str, objec
 
 @pytest.mark.parametrize(
     "name",
-    ["SourceBucket", "CredentialsSecret", "DeletionDeadLetterQueue", "IndexDeadLetterQueue", "MediaIndexTable"],
+    [
+        "SourceBucket",
+        "CredentialsSecret",
+        "DeletionDeadLetterQueue",
+        "IndexDeadLetterQueue",
+        "MediaIndexTable",
+        "IdempotencyTable",
+    ],
 )
 def test_what_holds_data_outlives_the_stack(name: str) -> None:
     assert TEMPLATE["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate"

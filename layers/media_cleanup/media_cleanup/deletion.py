@@ -1,23 +1,21 @@
 """Carries out deletion requests: from what one names, over what S3 says now, to the provider's answer."""
 
 from collections.abc import Callable
-from time import monotonic
+from functools import partial
 
 from media_cleanup.aws import Aws
-from media_cleanup.credentials import CredentialsError, CredentialsStore, SecretUnreachableError
+from media_cleanup.credentials import CredentialsStore
 from media_cleanup.events import Happening, LinkRequest, Nothing, NotUnderstood, ObjectEvent, Subject
+from media_cleanup.idempotency import ConfirmedDeletions
 from media_cleanup.index import IndexUnreachableError, MediaIndex
 from media_cleanup.links import Link, LivingObject, Removal, media_to_delete
 from media_cleanup.media import InvalidMediaError, Media, S3Object, media_in_key, media_in_labels
 from media_cleanup.objects import Objects, ObjectUnknownError
 from media_cleanup.observability import DELETION, logger
-from media_cleanup.outcome import Outcome, Result, classify
+from media_cleanup.outcome import Outcome, Result
+from media_cleanup.provider import Provider
 from media_cleanup.settings import DeletionSettings
-from nxcloud import MediaClient, NxCloudError, system_clock_ms
-
-LONGEST_CALL_S = 10.0
-SHORTEST_CALL_S = 1.0
-TIME_TO_FINISH_S = 2.0  # after a call: links, log, dead-letter, answer
+from nxcloud import CorrectedClock, MediaClient
 
 
 class Deletion:
@@ -25,27 +23,30 @@ class Deletion:
 
     story = DELETION
 
-    def __init__(self, settings: DeletionSettings, aws: Aws, nxcloud: MediaClient) -> None:
+    def __init__(self, settings: DeletionSettings, aws: Aws, provider: Provider) -> None:
         self.settings = settings
+        self.queue_url = settings.deletion_queue_url
         self.aws = aws
-        self._nxcloud = nxcloud
-        self._credentials = CredentialsStore(aws, settings.secret_id)
+        self._provider = provider
+        self._confirmed = ConfirmedDeletions(aws, settings.idempotency_table)
         self._index = MediaIndex(aws, settings.media_index_table)
         self._objects = Objects(aws)
 
     @classmethod
     def from_settings(cls, settings: DeletionSettings) -> "Deletion":
         """The task with AWS and NXCloud at its edges."""
-        nxcloud = MediaClient(settings.base_url, algorithm=settings.sign_algorithm, now_ms=system_clock_ms)
-        return cls(settings, Aws(), nxcloud)
+        aws, clock = Aws(), CorrectedClock()
+        nxcloud = MediaClient(settings.base_url, algorithm=settings.sign_algorithm, now_ms=clock)
+        credentials = CredentialsStore(aws, settings.secret_id)
+        return cls(settings, aws, Provider(nxcloud, clock, credentials, verify_absence=settings.verify_absence))
 
-    def outcomes(self, subject: Subject, time_left_ms: Callable[[], int]) -> list[Outcome]:
+    def outcomes(self, subject: Subject, attempt: int, time_left_ms: Callable[[], int]) -> list[Outcome]:
         """What became of a request, one outcome for each media that goes."""
         match subject:
             case Media():
-                return [self._delete(subject, time_left_ms)]
+                return [self._delete(subject, attempt, time_left_ms)]
             case ObjectEvent(Happening.REMOVED, _, S3Object() as file):
-                outcomes = self._delete_copies_of(Removal(file, subject.sequencer), time_left_ms)
+                outcomes = self._delete_copies_of(Removal(file, subject.sequencer), attempt, time_left_ms)
                 return [outcome.about(file) for outcome in outcomes]
             case ObjectEvent(_, name, other):
                 return [Outcome(result=Result.SKIPPED, reason=f"not_a_deletion: {name}").about(other)]
@@ -57,7 +58,7 @@ class Deletion:
             case NotUnderstood(reason):
                 return [Outcome(result=Result.REJECTED, reason=f"not_understood: {reason}")]
 
-    def _delete_copies_of(self, removal: Removal, time_left_ms: Callable[[], int]) -> list[Outcome]:
+    def _delete_copies_of(self, removal: Removal, attempt: int, time_left_ms: Callable[[], int]) -> list[Outcome]:
         """Deletes the media that an object stood for, save those that it stands for as it can be read now."""
         file = removal.file
         if not file.key.startswith(self.settings.object_key_prefix):
@@ -73,7 +74,8 @@ class Deletion:
             return [Outcome(result=Result.UNAVAILABLE, reason=f"object_unknown: {error}", media=spelled)]
         doomed = media_to_delete(removal, links, spelled, living, kept)
         outcomes = [
-            self._delete_with(media, [link for link in links if link.media == media], time_left_ms) for media in doomed
+            self._delete_with(media, [link for link in links if link.media == media], attempt, time_left_ms)
+            for media in doomed
         ]
         if not outcomes and not invalid:
             reason = "object_exists" if living else "stored_later" if links else "no_media"
@@ -96,9 +98,9 @@ class Deletion:
         media, _ = media_in_labels(seen.metadata, self.settings.default_business_phone)
         return LivingObject(seen.file.version_id, seen.etag, frozenset(media))
 
-    def _delete_with(self, media: Media, links: list[Link], time_left_ms: Callable[[], int]) -> Outcome:
+    def _delete_with(self, media: Media, links: list[Link], attempt: int, time_left_ms: Callable[[], int]) -> Outcome:
         """Deletes a media, and once that is confirmed, all of the object's links to it."""
-        outcome = self._delete(media, time_left_ms)
+        outcome = self._delete(media, attempt, time_left_ms)
         if outcome.result in {Result.DELETED, Result.ALREADY_GONE}:
             try:
                 for link in links:
@@ -107,45 +109,7 @@ class Deletion:
                 logger.warning("link_not_removed", extra={"error": str(error), "media_id": media.media_id})
         return outcome
 
-    def _delete(self, media: Media, time_left_ms: Callable[[], int]) -> Outcome:
-        """Makes the signed call, and says what the provider's answer means."""
-        try:
-            credentials = self._credentials.get()
-        except CredentialsError as error:
-            return Outcome(result=Result.UNAVAILABLE, reason=f"credentials_unusable: {error}", media=media)
-        except SecretUnreachableError as error:
-            return Outcome(result=Result.UNAVAILABLE, reason=f"secret_unreachable: {error}", media=media)
-        if self.settings.dry_run:
-            return Outcome(result=Result.SKIPPED, reason="dry_run", media=media)
-        deadline_s = min(LONGEST_CALL_S, time_left_ms() / 1000 - TIME_TO_FINISH_S)
-        if deadline_s < SHORTEST_CALL_S:
-            return Outcome(result=Result.UNAVAILABLE, reason="out_of_time", media=media)
-        started = monotonic()
-        try:
-            answer = self._nxcloud.delete_media(
-                credentials, media.business_phone, media.media_id, deadline_s=deadline_s
-            )
-        except NxCloudError as error:
-            result, reason = classify(error)
-            return Outcome(
-                result=result,
-                reason=reason,
-                media=media,
-                provider_code=error.provider_code,
-                provider_message=error.provider_message,
-                http_status=error.http_status,
-                latency_ms=_since(started),
-            )
-        return Outcome(
-            result=Result.DELETED,
-            media=media,
-            provider_code=answer.code,
-            provider_message=answer.message,
-            http_status=answer.http_status,
-            latency_ms=_since(started),
-            confirmed_ms=system_clock_ms(),
-        )
-
-
-def _since(started: float) -> int:
-    return round((monotonic() - started) * 1000)
+    def _delete(self, media: Media, attempt: int, time_left_ms: Callable[[], int]) -> Outcome:
+        """Deletes a media, unless its deletion is remembered or under way."""
+        delete = partial(self._provider.delete, media, attempt, time_left_ms, dry_run=self.settings.dry_run)
+        return delete() if self.settings.dry_run else self._confirmed.once(media, delete, time_left_ms)

@@ -17,7 +17,7 @@ def answer_caller(event: object, task: Task, time_left_ms: Callable[[], int]) ->
     """Carries out all requests of an event, then answers with their log lines; raises RequestsFailedError."""
     delivery = Delivery(trigger=trigger_of(event))
     requests = requests_in(event, task.settings.default_business_phone)
-    outcomes = [outcome for request in requests for outcome in carry_out(task, request, time_left_ms)]
+    outcomes = [outcome for request in requests for outcome in carry_out(task, request, delivery.attempt, time_left_ms)]
     lines = [report(task.story, outcome, delivery) for outcome in outcomes]
     failed = [line for line in lines if line["outcome"] in {Result.REJECTED, Result.UNAVAILABLE}]
     if failed:

@@ -25,6 +25,7 @@ class Linking:
     """The index function's task (see `task.Task`)."""
 
     story = LINKING
+    queue_url = None
 
     def __init__(self, settings: LinkingSettings, aws: Aws) -> None:
         self.settings = settings
@@ -40,6 +41,7 @@ class Linking:
     def outcomes(  # noqa: PLR0911 (one a kind of subject)
         self,
         subject: Subject,
+        attempt: int,  # noqa: ARG002 (nothing here depends on it)
         time_left_ms: Callable[[], int],  # noqa: ARG002 (no call here waits for the provider)
     ) -> list[Outcome]:
         """What became of a request, one outcome for each media that is linked."""

@@ -11,7 +11,10 @@ from nxcloud import (
     InvalidRequestError,
     NoAnswerError,
     NxCloudError,
+    RefusedError,
 )
+
+LAST_ATTEMPT = 15
 
 
 class Result(StrEnum):
@@ -29,8 +32,8 @@ class Result(StrEnum):
 class Outcome:
     """What became of one request, and whatever of these facts there is to know.
 
-    `reason` begins with a word to count by; details follow after a colon. `provider_*`, `http_status` and `latency_ms`
-    come from the call. `confirmed_ms` is when the provider confirmed, as Unix milliseconds.
+    `reason` begins with a word to count by; details follow after a colon. `provider_*`, `http_status`, `retry_after_s`
+    and `latency_ms` come from the call. `confirmed_ms` is when the provider confirmed, as Unix milliseconds.
     """
 
     result: Result
@@ -42,6 +45,7 @@ class Outcome:
     provider_code: int | None = None
     provider_message: str | None = None
     http_status: int | None = None
+    retry_after_s: int | None = None
     latency_ms: int | None = None
     confirmed_ms: int | None = None
 
@@ -52,21 +56,33 @@ class Outcome:
     @property
     def authentication_failed(self) -> bool:
         """Whether a person must look at the credentials."""
-        return (self.reason or "").startswith("credentials_")
+        return (self.reason or "").removeprefix("gave_up: ").startswith("credentials_")
 
 
 def classify(error: NxCloudError) -> tuple[Result, str]:
     """What a failed call means for the request, and the reason to give."""
     match error:
-        case InvalidRequestError():
+        case InvalidRequestError():  # 1001, 1002, 9000, 9002, 9006
             return Result.REJECTED, "refused_by_provider"
-        case CredentialsRefusedError():
+        case CredentialsRefusedError():  # 1003, 1005, other 100X
             return Result.UNAVAILABLE, "credentials_refused"
-        case ClockSkewError():
+        case ClockSkewError():  # 1004
             return Result.UNAVAILABLE, "clock_skewed"
-        case NoAnswerError():
+        case NoAnswerError():  # network errors, deadlines
             return Result.UNAVAILABLE, f"no_answer: {error}"
-        case InvalidAnswerError():
+        case InvalidAnswerError():  # HTTP 5xx and 429, redirects, no JSON, oversized
             return Result.UNAVAILABLE, f"invalid_answer: {error}"
-        case _:
+        case _:  # -1, 9001, unknown codes, `success` false
             return Result.UNAVAILABLE, "provider_failed"
+
+
+def may_mean_absent(error: NxCloudError) -> bool:
+    """Whether NXCloud may mean that it has no such media: -1, 9001 or an unknown code, with HTTP 200."""
+    return type(error) is RefusedError and error.provider_code != 0 and error.http_status == 200
+
+
+def given_up(outcome: Outcome, attempt: int) -> Outcome:
+    """The outcome as it stands: what is still unavailable at the message's last receive is rejected."""
+    if outcome.result is Result.UNAVAILABLE and attempt >= LAST_ATTEMPT:
+        return replace(outcome, result=Result.REJECTED, reason=f"gave_up: {outcome.reason}")
+    return outcome

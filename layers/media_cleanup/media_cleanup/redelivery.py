@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import chain
+from random import random
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -13,14 +14,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from media_cleanup.events import requests_in_text
 from media_cleanup.masking import mask_numbers
 from media_cleanup.observability import Delivery, logger, report
-from media_cleanup.outcome import Outcome, Result
+from media_cleanup.outcome import Outcome, Result, given_up
 from media_cleanup.task import Task, carry_out
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
+    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef, MessageAttributeValueTypeDef
 
+FIRST_DELAY_S = 30
+LONGEST_DELAY_S = 4 * 3600
 MAX_ATTRIBUTE_CHARACTERS = 256
 # What SQS takes in an attribute's text (source: Amazon SQS API Reference, "SendMessage")
 _NOT_IN_ATTRIBUTES = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -32,14 +35,24 @@ class ComesAgainError(Exception):
 
 def settle_batch(event: dict[str, Any], task: Task, time_left_ms: Callable[[], int]) -> "PartialItemFailureResponse":
     """Works on each message of an SQS event, and names those that must come again."""
+    delays: list[tuple[str, int]] = []
 
     def settle(record: "SQSRecord") -> None:
         delivery = _delivery(record)
         requests = requests_in_text(record.get("body"), task.settings.default_business_phone)
-        outcomes = [carry_out(task, request, time_left_ms) for request in requests]
+        outcomes = [
+            [
+                given_up(outcome, delivery.attempt)
+                for outcome in carry_out(task, request, delivery.attempt, time_left_ms)
+            ]
+            for request in requests
+        ]
         for outcome in chain(*outcomes):
             report(task.story, outcome, delivery)
-        if any(outcome.result is Result.UNAVAILABLE for outcome in chain(*outcomes)):
+        unavailable = [outcome for outcome in chain(*outcomes) if outcome.result is Result.UNAVAILABLE]
+        if unavailable:
+            delay_s = max(delay_of(outcome, delivery.attempt, random()) for outcome in unavailable)  # noqa: S311 (to spread load)
+            delays.append((record.receipt_handle, delay_s))
             raise ComesAgainError
         for request, its_outcomes in zip(requests, outcomes, strict=True):
             rejected = [outcome for outcome in its_outcomes if outcome.result is Result.REJECTED]
@@ -49,7 +62,40 @@ def settle_batch(event: dict[str, Any], task: Task, time_left_ms: Callable[[], i
 
     # A wholly failed batch raises by default, and Lambda would log it as the function's own error
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event, settle, processor)
+    answer = process_partial_response(event, settle, processor)
+    if delays and task.queue_url:
+        _delay(task, task.queue_url, delays)
+    return answer
+
+
+def delay_of(outcome: Outcome, attempt: int, jitter: float) -> int:
+    """The seconds until an unavailable request's message comes again after its receive number `attempt`.
+
+    30 s, doubled with each receive up to 4 h, and up to 20 % of that more for a `jitter` of 0 to 1, or what the
+    provider's Retry-After asks for, if that is longer: at least 24 h to the 15th receive. A media that another worker
+    is on is soon settled.
+    """
+    if outcome.reason == "in_progress":
+        return FIRST_DELAY_S
+    delay_s = min(FIRST_DELAY_S << min(attempt - 1, 20), LONGEST_DELAY_S)
+    return max(round(delay_s * (1 + 0.2 * jitter)), min(outcome.retry_after_s or 0, LONGEST_DELAY_S))
+
+
+def _delay(task: Task, queue_url: str, delays: list[tuple[str, int]]) -> None:
+    """Hides messages until their time; where that fails, they come again by the queue's own visibility timeout."""
+    entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
+        {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": delay_s}
+        for number, (handle, delay_s) in enumerate(delays)
+    ]
+    try:
+        for first in range(0, len(entries), 10):  # as many as SQS takes at once
+            answer = task.aws.sqs.change_message_visibility_batch(
+                QueueUrl=queue_url, Entries=entries[first : first + 10]
+            )
+            for failure in answer.get("Failed", []):
+                logger.warning("delaying_failed", extra={"error": failure["Code"], "queue_url": queue_url})
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("delaying_failed", extra={"error": type(error).__name__, "queue_url": queue_url})
 
 
 def dead_letter_attributes(

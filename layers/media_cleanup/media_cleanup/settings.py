@@ -28,12 +28,15 @@ class DeletionSettings:
     base_url: str
     secret_id: str
     media_index_table: str
+    idempotency_table: str
+    deletion_queue_url: str
     dead_letter_queue_url: str
     sign_algorithm: Algorithm
     default_business_phone: str | None
     object_key_prefix: str
     object_key_pattern: re.Pattern[str]
     dry_run: bool
+    verify_absence: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "DeletionSettings":
@@ -42,12 +45,15 @@ class DeletionSettings:
             base_url=_base_url(_required(environment, "NXCLOUD_BASE_URL")),
             secret_id=_required(environment, "NXCLOUD_SECRET_ID"),
             media_index_table=_required(environment, "MEDIA_INDEX_TABLE"),
+            idempotency_table=_required(environment, "IDEMPOTENCY_TABLE"),
+            deletion_queue_url=_required(environment, "DELETION_QUEUE_URL"),
             dead_letter_queue_url=_required(environment, "DEAD_LETTER_QUEUE_URL"),
             sign_algorithm=cast("Algorithm", _one_of(environment, "NXCLOUD_SIGN_ALGORITHM", ("md5", "sha256"))),
             default_business_phone=_phone(environment.get("DEFAULT_BUSINESS_PHONE", "")),
             object_key_prefix=environment.get("OBJECT_KEY_PREFIX", ""),
             object_key_pattern=_pattern(environment.get("OBJECT_KEY_PATTERN") or DEFAULT_OBJECT_KEY_PATTERN),
             dry_run=_one_of(environment, "DRY_RUN", ("false", "true")) == "true",
+            verify_absence=_one_of(environment, "VERIFY_ABSENCE", ("true", "false")) == "true",
         )
 
 

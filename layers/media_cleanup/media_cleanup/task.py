@@ -28,14 +28,21 @@ class Task(Protocol):
     def settings(self) -> Settings:
         """What the template told it."""
 
-    def outcomes(self, subject: Subject, time_left_ms: Callable[[], int]) -> list[Outcome]:
-        """What became of a request: one outcome, or one for each media that it comes to."""
+    @property
+    def queue_url(self) -> str | None:
+        """The queue whose messages come again by the schedule of `redelivery`; None for the queue's own time."""
+
+    def outcomes(self, subject: Subject, attempt: int, time_left_ms: Callable[[], int]) -> list[Outcome]:
+        """What became of a request: one outcome, or one for each media that it comes to.
+
+        `attempt` counts the receives of its message.
+        """
 
 
-def carry_out(task: Task, request: Request, time_left_ms: Callable[[], int]) -> list[Outcome]:
+def carry_out(task: Task, request: Request, attempt: int, time_left_ms: Callable[[], int]) -> list[Outcome]:
     """What became of a request. Never raises, so that a fault in one request does not hold up its neighbours."""
     try:
-        outcomes = task.outcomes(request.subject, time_left_ms)
+        outcomes = task.outcomes(request.subject, attempt, time_left_ms)
     except Exception as error:  # noqa: BLE001 (a bug: its place is told, its text may hold what logs must not)
         place = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"internal_error: {type(error).__name__} in {place.name}, line {place.lineno}"

@@ -1,6 +1,7 @@
 """A client of NXCloud's WhatsApp media API. It knows nothing of AWS."""
 
-from nxcloud.client import Answer, MediaClient, MediaFile, system_clock_ms
+from nxcloud.client import Answer, MediaClient, MediaFile
+from nxcloud.clock import CorrectedClock, system_clock_ms
 from nxcloud.errors import (
     ClockSkewError,
     CredentialsRefusedError,
@@ -16,6 +17,7 @@ __all__ = [
     "Algorithm",
     "Answer",
     "ClockSkewError",
+    "CorrectedClock",
     "Credentials",
     "CredentialsRefusedError",
     "InvalidAnswerError",

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,18 +11,14 @@ from typing import Any
 import requests
 import urllib3
 
+from nxcloud.clock import http_date_ms, system_clock_ms
 from nxcloud.errors import InvalidAnswerError, NoAnswerError, refusal
 from nxcloud.signing import Algorithm, Credentials, SignatureAuth
-from nxcloud.transport import bounded_session
+from nxcloud.transport import DeadConnectionError, bounded_session
 
 DEADLINE_S = 10.0
 MAX_ANSWER_BYTES = 64 * 1024
 MAX_MESSAGE_CHARACTERS = 256
-
-
-def system_clock_ms() -> int:
-    """The system's time as Unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,10 @@ class MediaFile:
     mime_type: str
     file_name: str
     url: str
+
+
+class _DeadConnection(NoAnswerError):  # noqa: N818 (a kind of NoAnswerError, for this module alone)
+    """A connection from an earlier call had died in the meantime; on a new one the call may well succeed."""
 
 
 class MediaClient:
@@ -89,9 +90,20 @@ class MediaClient:
         auth = SignatureAuth(credentials, action, self._now_ms, self._algorithm)
         response, body = self._post(f"/api/wa/{action}", json.dumps(fields).encode(), auth, deadline_s)
         secrets = (credentials.access_key, credentials.access_secret, response.request.headers["sign"])
-        return _confirmed(response.status_code, body, secrets)
+        return _confirmed(response, body, secrets)
 
     def _post(self, path: str, body: bytes, auth: SignatureAuth, deadline_s: float) -> tuple[requests.Response, bytes]:
+        """The one answer, within the deadline; asked for again where a kept-alive connection turned out to be dead."""
+        started = time.monotonic()
+        try:
+            return self._attempt(path, body, auth, deadline_s)
+        except _DeadConnection:
+            self._session.close()  # the others have been kept as long
+        return self._attempt(path, body, auth, max(deadline_s - (time.monotonic() - started), 0.001))
+
+    def _attempt(
+        self, path: str, body: bytes, auth: SignatureAuth, deadline_s: float
+    ) -> tuple[requests.Response, bytes]:
         """The one place where HTTP happens. Foreign exceptions end here, since some carry the signed headers."""
         try:
             with self._session.post(
@@ -105,12 +117,18 @@ class MediaClient:
             ) as response:
                 return response, _read(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            raise NoAnswerError(f"no complete answer from NXCloud: {_cause(error, deadline_s)}") from None
+            origin = _origin(error)
+            kind = _DeadConnection if isinstance(origin, DeadConnectionError) else NoAnswerError
+            raise kind(f"no complete answer from NXCloud: {_told(origin, deadline_s)}") from None
 
 
-def _cause(error: BaseException, deadline_s: float) -> str:
-    while origin := error.__cause__ or error.__context__:
+def _origin(error: BaseException) -> BaseException:
+    while not isinstance(error, DeadConnectionError) and (origin := error.__cause__ or error.__context__):
         error = origin
+    return error
+
+
+def _told(error: BaseException, deadline_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"the deadline of {deadline_s:g} s passed"
     detail = getattr(error, "strerror", None)
@@ -128,22 +146,35 @@ def _read(response: requests.Response) -> bytes:
     return bytes(body)
 
 
-def _confirmed(status: int, body: bytes, secrets: tuple[str, ...]) -> Answer:
+def _confirmed(response: requests.Response, body: bytes, secrets: tuple[str, ...]) -> Answer:
     """The answer with `code` 0 that HTTP's status agrees with; all others are raised."""
-    answer = _json_object(body)
+    status, answer = response.status_code, _json_object(body)
+    after_s = _retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date"))
     code = answer.get("code")
     if type(code) is not int:  # `true` is an int to isinstance
         raise InvalidAnswerError(
-            f"NXCloud answered HTTP {status} without a JSON object and its code", http_status=status
+            f"NXCloud answered HTTP {status} without a JSON object and its code",
+            http_status=status,
+            retry_after_s=after_s,
         )
     message = _without(secrets, answer.get("message"))
     if 200 <= status < 300 and code == 0:
         data = answer.get("data")
         return Answer(code, message, data if isinstance(data, dict) else {}, status)
     if code != 0 and (200 <= status < 300 or 400 <= status < 500) and status != http.client.TOO_MANY_REQUESTS:
-        raise refusal(code, message, status)
+        raise refusal(code, message, status, http_date_ms(response.headers.get("Date")))
     what = f"NXCloud answered HTTP {status}"
-    raise InvalidAnswerError(what, provider_code=code, provider_message=message, http_status=status)
+    raise InvalidAnswerError(
+        what, provider_code=code, provider_message=message, http_status=status, retry_after_s=after_s
+    )
+
+
+def _retry_after_s(text: str | None, date: str | None) -> int | None:
+    """The seconds to wait: `Retry-After` tells them, or a date to be compared with the answer's own."""
+    if text and re.fullmatch("[0-9]{1,9}", text.strip()):
+        return int(text)
+    until_ms, now_ms = http_date_ms(text), http_date_ms(date)
+    return None if until_ms is None or now_ms is None else max(0, (until_ms - now_ms) // 1000)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -8,13 +8,14 @@ body. The time to look up the host's name is the resolver's own.
 import http.client
 import io
 import socket
+import ssl
 import time
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
@@ -69,14 +70,47 @@ class _BoundedResponse(http.client.HTTPResponse):
         super().__init__(_BoundedSocket(sock, deadline), *args, **kwargs)  # type: ignore[arg-type]  # calls makefile alone
 
 
-class _BoundedHTTPConnection(HTTPConnection):
+class DeadConnectionError(OSError):
+    """A connection that had carried answers before was found closed by the other side before it brought another."""
+
+
+class _KeptAlive(HTTPConnection):
+    """Tells a connection that died while it was kept, or its environment frozen, from one that never worked."""
+
+    _answers = 0
+
+    def connect(self) -> None:
+        self._answers = 0
+        super().connect()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed on unread)
+        try:
+            super().request(*args, **kwargs)
+        except (ConnectionError, ssl.SSLEOFError) as error:
+            self._tell(error)
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+        try:
+            response = super().getresponse()
+        except (ConnectionError, ssl.SSLEOFError) as error:  # http.client's RemoteDisconnected is the former, too
+            self._tell(error)
+        self._answers += 1
+        return response
+
+    def _tell(self, error: OSError) -> NoReturn:
+        if self._answers:
+            raise DeadConnectionError("the kept-alive connection was closed by the other side") from error
+        raise error
+
+
+class _BoundedHTTPConnection(_KeptAlive):
     response_class = _BoundedResponse
 
     def _new_conn(self) -> socket.socket:
         return _connect(self)
 
 
-class _BoundedHTTPSConnection(HTTPSConnection):
+class _BoundedHTTPSConnection(_KeptAlive, HTTPSConnection):
     response_class = _BoundedResponse
 
     def _new_conn(self) -> socket.socket:

@@ -1,0 +1,46 @@
+"""The clock that requests are signed by, and what it learns from the provider's `Date`."""
+
+import pytest
+
+from nxcloud import CorrectedClock
+from nxcloud.clock import http_date_ms
+
+NOW_MS = 1_768_469_213_000  # Thu, 15 Jan 2026 09:26:53 GMT
+DAY_MS = 86_400_000
+
+
+@pytest.mark.parametrize("off_ms", [0, 61_000, -61_000, DAY_MS, -DAY_MS])
+def test_a_correction_holds(off_ms: int) -> None:
+    system_ms = NOW_MS
+    clock = CorrectedClock(lambda: system_ms)
+    assert clock() == NOW_MS
+    assert clock.correct(NOW_MS + off_ms)
+    system_ms += 5
+    assert clock() == NOW_MS + off_ms + 5
+    assert clock.correct(system_ms)
+    assert clock() == system_ms
+
+
+@pytest.mark.parametrize("server_ms", [None, 0, NOW_MS + DAY_MS + 1, NOW_MS - DAY_MS - 1])
+def test_an_absurd_or_missing_time_changes_nothing(server_ms: int | None) -> None:
+    clock = CorrectedClock(lambda: NOW_MS)
+    assert not clock.correct(server_ms)
+    assert clock() == NOW_MS
+
+
+@pytest.mark.parametrize(
+    ("text", "time_ms"),
+    [
+        ("Thu, 15 Jan 2026 09:26:53 GMT", NOW_MS),
+        ("Thu, 15 Jan 2026 10:26:53 +0100", NOW_MS),
+        ("Thu, 15 Jan 2026 09:26:53", NOW_MS),
+        (None, None),
+        ("", None),
+        ("yesterday", None),
+        ("Thu, 99 Jan 2026 09:26:53 GMT", None),
+        ("Thu, 15 Jan 99999 09:26:53 GMT", None),
+        ("120", None),
+    ],
+)
+def test_http_dates(text: str | None, time_ms: int | None) -> None:
+    assert http_date_ms(text) == time_ms
