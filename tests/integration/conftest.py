@@ -132,6 +132,7 @@ def world(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         monkeypatch.setenv("MEDIA_INDEX_TABLE", TABLE)
         create_idempotency_table(boto3.client("dynamodb"), RECORDS)
         monkeypatch.setenv("IDEMPOTENCY_TABLE", RECORDS)
+        monkeypatch.setenv("CONCURRENT_CALLS", "1")  # one after the other, for faults and lines in a known order
         monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", queue_url)
         deletion_queue_url = boto3.client("sqs").create_queue(QueueName="deletions")["QueueUrl"]
         monkeypatch.setenv("DELETION_QUEUE_URL", deletion_queue_url)

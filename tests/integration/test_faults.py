@@ -352,6 +352,25 @@ def test_a_message_of_several_parts_comes_again_until_none_is_unavailable(world:
     assert [json.loads(dead) for dead, _ in world.dead_letters()] == [{"Records": [record]}]
 
 
+# Many at once
+
+
+def test_the_messages_of_a_batch_are_worked_on_at_once_and_settled_each_for_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONCURRENT_CALLS", "10")
+    media = [world.simulator.provider.add_media(PHONE) for _ in range(7)]
+    messages: list[object] = [{"business_phone": PHONE, "media_id": media_id} for media_id in media]
+    world.simulator.misbehave(Fault("latency", times=7, seconds=0.2))
+    assert failed(world.invoke(sqs(*messages, "nonsense", MEDIA_MESSAGE, MEDIA_MESSAGE))) == []
+    outcomes = [("deleted", None)] * 7 + [("rejected", "not_understood"), ("deleted", None)]
+    assert world.outcomes == [*outcomes, ("already_gone", "remembered")]  # in the order of the messages
+    assert [line["message_id"] for line in world.lines] == [f"message-{number}" for number in range(10)]
+    assert world.metrics["Deleted"] == [1.0] * 8
+    assert sorted(world.calls) == sorted([*media, MEDIA_ID])
+    assert 1 < world.simulator.connections <= 10
+
+
 # What may arrive
 
 BAD_BODIES: list[object] = [

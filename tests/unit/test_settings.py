@@ -22,6 +22,7 @@ def test_everything_else_has_a_default() -> None:
     assert settings.object_key_pattern.pattern == DEFAULT_OBJECT_KEY_PATTERN
     assert not settings.dry_run
     assert settings.verify_absence
+    assert settings.concurrent_calls == 10
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
@@ -34,7 +35,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
 @pytest.mark.parametrize("name", ["MEDIA_INDEX_TABLE", "DELETION_QUEUE_URL", "DEAD_LETTER_QUEUE_URL"])
 def test_what_the_index_function_cannot_do_without_is_named(name: str) -> None:
     required = {"MEDIA_INDEX_TABLE": "t", "DELETION_QUEUE_URL": "q", "DEAD_LETTER_QUEUE_URL": "d"}
-    assert LinkingSettings.from_environment(required) == LinkingSettings("t", "q", "d", None, "")
+    assert LinkingSettings.from_environment(required) == LinkingSettings("t", "q", "d", None, "", 10)
     with pytest.raises(SettingsError, match=f"^{name} is not set$"):
         LinkingSettings.from_environment(required | {name: ""})
 
@@ -66,6 +67,9 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("OBJECT_KEY_PATTERN", "([0-9]+)", "no group"),
         ("DRY_RUN", "yes", "false, true"),
         ("VERIFY_ABSENCE", "1", "true, false"),
+        ("CONCURRENT_CALLS", "0", "whole number from 1 to 10"),
+        ("CONCURRENT_CALLS", "11", "whole number from 1 to 10"),
+        ("CONCURRENT_CALLS", "five", "whole number from 1 to 10"),
     ],
 )
 def test_a_wrong_variable_is_named_with_the_reason(name: str, value: str, why: str) -> None:

@@ -37,7 +37,7 @@ def test_the_names_that_others_rely_on() -> None:
     assert {
         *("CredentialsSecretArn", "NxCloudBaseUrl", "SignatureAlgorithm", "SourceBucketName", "CreateSourceBucket"),
         *("ObjectKeyPrefix", "ObjectKeyPattern", "DefaultBusinessPhone", "DryRun", "MaxConcurrency"),
-        *("LogRetentionDays", "Architecture", "VerifyAbsence"),
+        *("LogRetentionDays", "Architecture", "VerifyAbsence", "ConcurrentCalls"),
     } == TEMPLATE["Parameters"].keys()
     assert {
         *("DeletionQueueUrl", "DeletionDeadLetterQueueUrl", "CredentialsSecretArn", "SourceBucketName"),

@@ -1,7 +1,7 @@
 """AWS's clients, each made once on first use, with the time and the attempts that one call may take spelled out."""
 
-from functools import cached_property
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -17,24 +17,34 @@ _CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard",
 
 
 class Aws:
-    """The clients of an execution environment, kept with their connections for its life."""
+    """The clients of an execution environment, kept with their connections for its life; for concurrent workers."""
 
-    @cached_property
+    def __init__(self) -> None:
+        self._lock = Lock()  # boto3 makes clients in one thread at a time
+        self._clients: dict[str, Any] = {}
+
+    @property
     def dynamodb(self) -> "DynamoDBClient":
         """The client of DynamoDB."""
-        return boto3.client("dynamodb", config=_CONFIG)
+        return self._client("dynamodb")  # type: ignore[no-any-return]
 
-    @cached_property
+    @property
     def s3(self) -> "S3Client":
         """The client of S3."""
-        return boto3.client("s3", config=_CONFIG)
+        return self._client("s3")  # type: ignore[no-any-return]
 
-    @cached_property
+    @property
     def secretsmanager(self) -> "SecretsManagerClient":
         """The client of Secrets Manager."""
-        return boto3.client("secretsmanager", config=_CONFIG)
+        return self._client("secretsmanager")  # type: ignore[no-any-return]
 
-    @cached_property
+    @property
     def sqs(self) -> "SQSClient":
         """The client of SQS."""
-        return boto3.client("sqs", config=_CONFIG)
+        return self._client("sqs")  # type: ignore[no-any-return]
+
+    def _client(self, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]  # literals
+            return self._clients[service]

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import chain
 from random import random
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from media_cleanup.events import requests_in_text
 from media_cleanup.masking import mask_numbers
 from media_cleanup.observability import Delivery, logger, report
 from media_cleanup.outcome import Outcome, Result, given_up
-from media_cleanup.task import Task, carry_out
+from media_cleanup.task import Task, carry_out_all
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -34,27 +33,34 @@ class ComesAgainError(Exception):
 
 
 def settle_batch(event: dict[str, Any], task: Task, time_left_ms: Callable[[], int]) -> "PartialItemFailureResponse":
-    """Works on each message of an SQS event, and names those that must come again."""
+    """Works on the messages of an SQS event all at once, then settles each, and names those that must come again."""
+    phone = task.settings.default_business_phone
+    parts = [
+        (_delivery(record), request)
+        for record in event["Records"]
+        for request in requests_in_text(record.get("body"), phone)
+    ]
+    outcomes_of_parts = carry_out_all(
+        task, [request for _, request in parts], [delivery.attempt for delivery, _ in parts], time_left_ms
+    )
     delays: list[tuple[str, int]] = []
 
     def settle(record: "SQSRecord") -> None:
         delivery = _delivery(record)
-        requests = requests_in_text(record.get("body"), task.settings.default_business_phone)
-        outcomes = [
-            [
-                given_up(outcome, delivery.attempt)
-                for outcome in carry_out(task, request, delivery.attempt, time_left_ms)
-            ]
-            for request in requests
+        its_parts = [
+            (request, [given_up(outcome, delivery.attempt) for outcome in outcomes])
+            for (its_delivery, request), outcomes in zip(parts, outcomes_of_parts, strict=True)
+            if its_delivery == delivery
         ]
-        for outcome in chain(*outcomes):
+        every = [outcome for _, outcomes in its_parts for outcome in outcomes]
+        for outcome in every:
             report(task.story, outcome, delivery)
-        unavailable = [outcome for outcome in chain(*outcomes) if outcome.result is Result.UNAVAILABLE]
+        unavailable = [outcome for outcome in every if outcome.result is Result.UNAVAILABLE]
         if unavailable:
             delay_s = max(delay_of(outcome, delivery.attempt, random()) for outcome in unavailable)  # noqa: S311 (to spread load)
             delays.append((record.receipt_handle, delay_s))
             raise ComesAgainError
-        for request, its_outcomes in zip(requests, outcomes, strict=True):
+        for request, its_outcomes in its_parts:
             rejected = [outcome for outcome in its_outcomes if outcome.result is Result.REJECTED]
             if rejected:
                 body = record.body if request.message is None else json.dumps(request.message)
@@ -127,13 +133,13 @@ def _dead_letter(task: Task, body: str, attributes: "dict[str, MessageAttributeV
         raise ComesAgainError from None
 
 
-def _delivery(record: "SQSRecord") -> Delivery:
+def _delivery(record: "SQSRecord | dict[str, Any]") -> Delivery:
     attributes = record.get("attributes") or {}
     sent = attributes.get("SentTimestamp")
     return Delivery(
         trigger="sqs",
         attempt=int(attributes.get("ApproximateReceiveCount", 1)),
-        message_id=record.message_id,
+        message_id=record["messageId"],
         sent_ms=None if sent is None else int(sent),
     )
 

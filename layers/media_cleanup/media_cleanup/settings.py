@@ -37,6 +37,7 @@ class DeletionSettings:
     object_key_pattern: re.Pattern[str]
     dry_run: bool
     verify_absence: bool
+    concurrent_calls: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "DeletionSettings":
@@ -54,6 +55,7 @@ class DeletionSettings:
             object_key_pattern=_pattern(environment.get("OBJECT_KEY_PATTERN") or DEFAULT_OBJECT_KEY_PATTERN),
             dry_run=_one_of(environment, "DRY_RUN", ("false", "true")) == "true",
             verify_absence=_one_of(environment, "VERIFY_ABSENCE", ("true", "false")) == "true",
+            concurrent_calls=_concurrent_calls(environment.get("CONCURRENT_CALLS") or "10"),
         )
 
 
@@ -66,6 +68,7 @@ class LinkingSettings:
     dead_letter_queue_url: str
     default_business_phone: str | None
     object_key_prefix: str
+    concurrent_calls: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "LinkingSettings":
@@ -76,6 +79,7 @@ class LinkingSettings:
             dead_letter_queue_url=_required(environment, "DEAD_LETTER_QUEUE_URL"),
             default_business_phone=_phone(environment.get("DEFAULT_BUSINESS_PHONE", "")),
             object_key_prefix=environment.get("OBJECT_KEY_PREFIX", ""),
+            concurrent_calls=_concurrent_calls(environment.get("CONCURRENT_CALLS") or "10"),
         )
 
 
@@ -89,6 +93,10 @@ class Settings(Protocol):
     @property
     def dead_letter_queue_url(self) -> str:
         """Where requests go that can never succeed."""
+
+    @property
+    def concurrent_calls(self) -> int:
+        """How many requests of an invocation are worked on at once."""
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:
@@ -140,6 +148,12 @@ def _phone(text: str) -> str | None:
         return Media.checked(text, "any").business_phone
     except InvalidMediaError as error:
         raise SettingsError(f"DEFAULT_BUSINESS_PHONE: {error}") from None
+
+
+def _concurrent_calls(text: str) -> int:
+    if not re.fullmatch("[1-9]|10", text):  # ten connections are what boto3 and requests keep
+        raise SettingsError("CONCURRENT_CALLS must be a whole number from 1 to 10")
+    return int(text)
 
 
 def _pattern(text: str) -> re.Pattern[str]:

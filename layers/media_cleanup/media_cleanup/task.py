@@ -1,7 +1,8 @@
 """What a function does with each request that reaches it, whoever sent it."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
 
@@ -37,6 +38,25 @@ class Task(Protocol):
 
         `attempt` counts the receives of its message.
         """
+
+
+def carry_out_all(
+    task: Task, requests: Sequence[Request], attempts: Sequence[int], time_left_ms: Callable[[], int]
+) -> list[list[Outcome]]:
+    """What became of requests that are worked on concurrently; equal ones one after the other, as repeats are."""
+    equal: dict[Subject, list[int]] = {}
+    for number, request in enumerate(requests):
+        equal.setdefault(request.subject, []).append(number)
+    outcomes: list[list[Outcome]] = [[] for _ in requests]
+
+    def work(numbers: list[int]) -> None:
+        for number in numbers:
+            outcomes[number] = carry_out(task, requests[number], attempts[number], time_left_ms)
+
+    with ThreadPoolExecutor(task.settings.concurrent_calls) as workers:
+        for done in [workers.submit(work, numbers) for numbers in equal.values()]:
+            done.result()
+    return outcomes
 
 
 def carry_out(task: Task, request: Request, attempt: int, time_left_ms: Callable[[], int]) -> list[Outcome]:
