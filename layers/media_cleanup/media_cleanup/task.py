@@ -12,6 +12,8 @@ from media_cleanup.observability import Story
 from media_cleanup.outcome import Outcome, Result
 from media_cleanup.settings import Settings
 
+TIME_FOR_A_REQUEST_MS = 3_000  # what is not begun by then comes again untouched
+
 
 class Task(Protocol):
     """A function's work; kept for the life of the execution environment, with its connections.
@@ -61,6 +63,8 @@ def carry_out_all(
 
 def carry_out(task: Task, request: Request, attempt: int, time_left_ms: Callable[[], int]) -> list[Outcome]:
     """What became of a request. Never raises, so that a fault in one request does not hold up its neighbours."""
+    if time_left_ms() < TIME_FOR_A_REQUEST_MS:
+        return [Outcome(result=Result.UNAVAILABLE, reason="out_of_time", happened_ms=request.happened_ms)]
     try:
         outcomes = task.outcomes(request.subject, attempt, time_left_ms)
     except Exception as error:  # noqa: BLE001 (a bug: its place is told, its text may hold what logs must not)
