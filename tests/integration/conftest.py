@@ -91,10 +91,7 @@ class World:
     def links(self) -> list[dict[str, str]]:
         """The items of the index, without their keys."""
         items = boto3.client("dynamodb").scan(TableName=TABLE)["Items"]
-        return [
-            {name: value["S"] for name, value in item.items() if name not in {"object", "link"}}
-            for item in items
-        ]
+        return [{name: value["S"] for name, value in item.items() if name not in {"object", "link"}} for item in items]
 
     def asked(self) -> list[dict[str, str]]:
         """The messages on the deletion queue, which are then gone."""
