@@ -39,10 +39,10 @@ format: $(DEV) ## Let ruff put the code in shape
 	ruff check --fix
 	ruff format
 
-build: $(DEV) ## Build the function and its layers into .aws-sam
+build: $(DEV) ## Build the functions and their layers into .aws-sam
 	sam build
 
-invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/<name>.json
+invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/….json
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.local.invoke $(EVENT)
 
 local: $(DEV) $(CLOUD) ## Run the local cloud and the simulator for `sam local invoke`, until Ctrl-C

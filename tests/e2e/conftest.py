@@ -1,18 +1,21 @@
 """The local cloud, the simulator, and the built and deployed template, once for all end-to-end tests."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
-from tests.conftest import CREDENTIALS
+from tests.conftest import CREDENTIALS, PHONE
 from tests.local.cloud import LocalCloud, local_cloud
 from tests.local.stack import Stack, build, deploy
 from tests.simulator import Simulator
 
 Found = TypeVar("Found")
 PATIENCE_S = 60.0
+SOON_S = 20  # longer than a cold start on a busy machine takes, which would otherwise see its message delivered twice
+AT_ONCE_S = 1
 TICK_S = 0.05
 BUCKETS = "team-*"
 
@@ -34,10 +37,23 @@ def nxcloud() -> Iterator[Simulator]:
         yield running
 
 
+@pytest.fixture
+def well_behaved(nxcloud: Simulator) -> None:
+    nxcloud.behave()
+
+
 @pytest.fixture(scope="session")
 def own_bucket(cloud: LocalCloud, nxcloud: Simulator) -> Stack:
     """A stack that made its own bucket."""
     return deployed(cloud, nxcloud, "own", CreateSourceBucket="true")
+
+
+@pytest.fixture
+def quick_redelivery(own_bucket: Stack) -> Iterator[None]:
+    """What fails in this stack comes again after a second."""
+    redeliver_after(own_bucket, AT_ONCE_S)
+    yield
+    redeliver_after(own_bucket, SOON_S)
 
 
 @pytest.fixture(scope="session")
@@ -47,12 +63,19 @@ def existing_buckets(cloud: LocalCloud, nxcloud: Simulator) -> Stack:
 
 
 def deployed(cloud: LocalCloud, nxcloud: Simulator, name: str, **parameters: str) -> Stack:
-    """A deployed stack with its credentials; what fails comes again after a second, so that tests need not wait."""
+    """A deployed stack with its credentials."""
     stack = deploy(cloud, name, NxCloudBaseUrl=nxcloud.url, **parameters)
     stack.store_credentials(CREDENTIALS.access_key, CREDENTIALS.access_secret)
-    queue = stack.outputs["DeletionQueueUrl"]
-    cloud.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+    redeliver_after(stack, SOON_S)
     return stack
+
+
+def redeliver_after(stack: Stack, seconds: int) -> None:
+    """Lets what failed come again after so many seconds; the template's own six minutes would outlast patience."""
+    for queue in ("DeletionQueue", "IndexQueue"):
+        stack.cloud.client("sqs").set_queue_attributes(
+            QueueUrl=stack.resources[queue], Attributes={"VisibilityTimeout": str(seconds)}
+        )
 
 
 def eventually(look: Callable[[], Found | None]) -> Found:
@@ -63,3 +86,44 @@ def eventually(look: Callable[[], Found | None]) -> Found:
             return found
         time.sleep(TICK_S)  # the local cloud works in the background
     pytest.fail(f"nothing happened within {PATIENCE_S:g} s")
+
+
+def send(stack: Stack, message: object, queue: str = "DeletionQueue") -> None:
+    """Sends a message, as JSON where it is no text, to a queue of the stack."""
+    body = message if isinstance(message, str) else json.dumps(message)
+    stack.cloud.client("sqs").send_message(QueueUrl=stack.resources[queue], MessageBody=body)
+
+
+def story(stack: Stack, name: str, length: int = 1, function: str = "DeleteMediaFunction") -> list[dict[str, Any]]:
+    """A function's log lines with this name (of a media, or a bucket) in them, once there are so many."""
+
+    def look() -> list[dict[str, Any]] | None:
+        lines = [line for line in stack.log_lines(function) if name in json.dumps(line)]
+        return lines if len(lines) >= length else None
+
+    return eventually(look)
+
+
+def dead_letter(stack: Stack, text: str, queue: str = "DeletionDeadLetterQueue") -> dict[str, Any]:
+    """The dead-lettered message with this text in its body, once it is there."""
+    sqs, url = stack.cloud.client("sqs"), stack.resources[queue]
+
+    def look() -> dict[str, Any] | None:
+        received = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
+        )
+        return next((message for message in received.get("Messages", []) if text in message["Body"]), None)
+
+    return eventually(look)
+
+
+def assert_logs_keep_secrets(cloud: LocalCloud, message: str) -> None:
+    """No log of any function, among them lines with this message, holds a secret or a whole number."""
+    logs = cloud.client("logs")
+    printed = ""
+    for group in logs.describe_log_groups()["logGroups"]:
+        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):
+            printed += "\n".join(event["message"] for event in page["events"])
+    assert message in printed
+    for secret in (CREDENTIALS.access_key, CREDENTIALS.access_secret, PHONE):
+        assert secret not in printed

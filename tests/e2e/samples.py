@@ -1,10 +1,14 @@
 """The table of samples in README.md: what each event in events/ comes to."""
 
+import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
+from tests.local.stack import MESSAGES
+
 README = Path(__file__).parents[2] / "README.md"
-_ROW = re.compile(r"^\| `events/(?P<name>[a-z0-9-]+)\.json` \|[^|]*\| (?P<outcomes>[^|]*) \|", re.MULTILINE)
+_ROW = re.compile(r"^\| `events/(?P<name>[a-z0-9/-]+)\.json` \|[^|]*\| (?P<outcomes>[^|]*) \|", re.MULTILINE)
 
 
 def promised() -> dict[str, list[str]]:
@@ -12,7 +16,9 @@ def promised() -> dict[str, list[str]]:
     return {row["name"]: re.findall(r"`([^`]+)`", row["outcomes"]) for row in _ROW.finditer(README.read_text())}
 
 
-def kept(lines: list[dict[str, str]]) -> list[str]:
-    """The same of what the function logged."""
+def kept(log: Iterable[str]) -> list[str]:
+    """The same of what a function logged."""
+    entries = [json.loads(text) for text in log if text.startswith("{")]
+    lines = [entry for entry in entries if entry.get("message") in MESSAGES.values()]
     words = [(line["outcome"], line.get("reason", "").partition(":")[0]) for line in lines]
     return [f"{outcome}: {reason}" if reason else outcome for outcome, reason in words]

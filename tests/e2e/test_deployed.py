@@ -5,48 +5,17 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import CREDENTIALS, PHONE
-from tests.e2e.conftest import eventually
+from tests.conftest import PHONE
+from tests.e2e.conftest import assert_logs_keep_secrets, dead_letter, eventually, send, story
 from tests.local.cloud import LocalCloud
 from tests.local.stack import Stack
 from tests.simulator import Fault, Simulator
 
-
-@pytest.fixture(autouse=True)
-def _well_behaved(nxcloud: Simulator) -> None:
-    nxcloud.behave()
+pytestmark = pytest.mark.usefixtures("well_behaved")
 
 
 def store(stack: Stack, bucket: str, key: str) -> Any:  # noqa: ANN401 (boto3's answer)
     return stack.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=b"content")
-
-
-def send(stack: Stack, message: object) -> None:
-    body = message if isinstance(message, str) else json.dumps(message)
-    stack.cloud.client("sqs").send_message(QueueUrl=stack.outputs["DeletionQueueUrl"], MessageBody=body)
-
-
-def story(stack: Stack, media_id: str, length: int = 1) -> list[dict[str, Any]]:
-    """The log lines about a media, once there are so many."""
-
-    def look() -> list[dict[str, Any]] | None:
-        lines = [line for line in stack.log_lines() if media_id in json.dumps(line)]
-        return lines if len(lines) >= length else None
-
-    return eventually(look)
-
-
-def dead_letter(stack: Stack, text: str) -> dict[str, Any]:
-    """The dead-lettered message with this text in its body, once it is there."""
-    sqs, url = stack.cloud.client("sqs"), stack.outputs["DeletionDeadLetterQueueUrl"]
-
-    def look() -> dict[str, Any] | None:
-        received = sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
-        )
-        return next((message for message in received.get("Messages", []) if text in message["Body"]), None)
-
-    return eventually(look)
 
 
 @pytest.mark.parametrize("name", ["plain", "menus & prices/100%+tax", "a b+c%2Fd/ü🏠"])
@@ -100,6 +69,7 @@ def test_versions_delete_markers_and_undeletes(own_bucket: Stack, nxcloud: Simul
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
 
+@pytest.mark.usefixtures("quick_redelivery")
 def test_what_failed_comes_again(own_bucket: Stack, nxcloud: Simulator) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     nxcloud.misbehave(Fault("status", status=503), Fault("reset"))
@@ -120,6 +90,7 @@ def test_what_can_never_succeed_lies_in_the_dead_letter_queue_with_its_reason(ow
     assert message["MessageAttributes"]["source_message_id"]["StringValue"]
 
 
+@pytest.mark.usefixtures("quick_redelivery")
 def test_what_fails_too_often_is_dead_lettered_by_sqs(own_bucket: Stack, nxcloud: Simulator) -> None:
     sqs, queue = own_bucket.cloud.client("sqs"), own_bucket.outputs["DeletionQueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["RedrivePolicy"])["Attributes"]
@@ -191,11 +162,4 @@ def test_s3_straight_to_the_function_and_its_failure_destination(existing_bucket
 
 @pytest.mark.usefixtures("own_bucket", "existing_buckets")
 def test_no_log_holds_a_secret_or_a_whole_number(cloud: LocalCloud) -> None:
-    logs = cloud.client("logs")
-    printed = ""
-    for group in logs.describe_log_groups()["logGroups"]:
-        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):
-            printed += "\n".join(event["message"] for event in page["events"])
-    assert "media_deletion" in printed
-    for secret in (CREDENTIALS.access_key, CREDENTIALS.access_secret, PHONE):
-        assert secret not in printed
+    assert_logs_keep_secrets(cloud, "media_deletion")

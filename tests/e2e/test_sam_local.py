@@ -1,6 +1,5 @@
 """Every sample through the real `sam local invoke`, in Docker, as samconfig.toml sets it up: `make test-docker`."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import EVENTS
 from tests.e2e.samples import kept, promised
 from tests.local.cloud import ROOT
 from tests.local.sandbox import CLOUD_PORT, SIMULATOR_PORT, sandbox
+from tests.local.stack import function_for
 
 SAM = str(Path(sys.executable).with_name("sam"))
-INVOKE = [SAM, "local", "invoke", "DeleteMediaFunction"]
 
 pytestmark = pytest.mark.docker
 
@@ -24,20 +24,28 @@ def _as_make_local_does() -> Iterator[None]:
         yield
 
 
-def run(command: list[str], given: str | None = None) -> list[dict[str, str]]:
-    """The log lines about requests of a command that ends well."""
+def invoke(function: str, event: str, given: str | None = None) -> list[str]:
+    """What the function logs about the requests in an event, in the table's words."""
+    command = [SAM, "local", "invoke", function, "-e", event]
     done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith('{"level"')]
-    return [line for line in lines if line.get("message") == "media_deletion"]
+    return kept(line for line in done.stderr.splitlines() if line.startswith('{"level"'))
 
 
 @pytest.mark.parametrize("name", sorted(promised()))
 def test_a_sample(name: str) -> None:
-    assert kept(run([*INVOKE, "-e", f"events/{name}.json"])) == promised()[name]
+    path = EVENTS / f"{name}.json"
+    assert invoke(function_for(path), str(path)) == promised()[name]
 
 
-def test_sams_own_deletion_event() -> None:
-    generate = [SAM, "local", "generate-event", "s3", "delete"]
+@pytest.mark.parametrize(
+    ("function", "happening", "outcome"),
+    [
+        ("DeleteMediaFunction", "delete", "skipped: no_media"),
+        ("IndexMediaFunction", "put", "skipped: gone_or_replaced"),
+    ],
+)
+def test_sams_own_events(function: str, happening: str, outcome: str) -> None:
+    generate = [SAM, "local", "generate-event", "s3", happening]
     event = subprocess.run(generate, capture_output=True, text=True, check=True).stdout
-    assert kept(run([*INVOKE, "-e", "-"], given=event)) == ["skipped: no_media"]
+    assert invoke(function, "-", given=event) == [outcome]

@@ -1,4 +1,4 @@
-"""`make demo`: the deployed template deletes a file's WhatsApp copy, first by S3's event, then by a message."""
+"""`make demo`: the deployed template deletes files' WhatsApp copies, by S3's events and by a message."""
 
 import json
 import secrets
@@ -40,6 +40,11 @@ class Setting:
     simulator: Simulator
     credentials: Credentials
 
+    @property
+    def bucket(self) -> str:
+        """The stack's own bucket."""
+        return self.stack.outputs["SourceBucketName"]
+
     def exists(self, media_id: str) -> bool:
         """Whether NXCloud still has the media, asked by a signed `getMedia`."""
         try:
@@ -56,7 +61,7 @@ class Setting:
 
 
 def main() -> int:
-    """Plays both scenes. 0 if both copies are gone, 1 if one is still there."""
+    """Plays all scenes. 0 if all copies are gone, 1 if one is still there."""
     console.print()
     title = "[bold]A file is deleted from S3; its WhatsApp copy goes too[/]"
     console.print(Panel(title, subtitle="all of it on this machine: no AWS account, no Docker", padding=(1, 2)))
@@ -65,18 +70,18 @@ def main() -> int:
         simulator = running.enter_context(Simulator(credentials.access_key, credentials.access_secret))
         with doing("a local cloud starts"):
             cloud = running.enter_context(local_cloud())
-        with doing("sam build: the function and its two layers"):
+        with doing("sam build: two functions and two layers"):
             build()
         with doing("sam deploy: template.yaml, as it is, to the local cloud"):
             stack = deploy(cloud, "demo", CreateSourceBucket="true", NxCloudBaseUrl=simulator.url)
         with doing("the account's credentials go into the stack's secret"):
             stack.store_credentials(credentials.access_key, credentials.access_secret)
         setting = Setting(stack, simulator, credentials)
-        gone = [by_event(setting), by_message(setting)]
+        gone = [by_link(setting), by_metadata(setting), by_message(setting)]
     console.print()
     if all(gone):
         console.print(
-            "[bold green]✓ Both WhatsApp copies are gone.[/] The local cloud has ended; nothing is left running."
+            "[bold green]✓ All three WhatsApp copies are gone.[/] The local cloud has ended; nothing is left running."
         )
     else:
         console.print("[bold red]✗ A WhatsApp copy is still there.[/]")
@@ -84,27 +89,53 @@ def main() -> int:
     return 0 if all(gone) else 1
 
 
-def by_event(setting: Setting) -> bool:
-    """The file's deletion in S3 is all that happens; events do the rest."""
+def by_link(setting: Setting) -> bool:
+    """The safe order: store the file, upload it, link both; then the file's deletion in S3 is all that happens."""
     scene(1, "Somebody deletes a file")
-    bucket = setting.stack.outputs["SourceBucketName"]
-    s3 = setting.stack.cloud.client("s3")
+    s3, sqs = setting.stack.cloud.client("s3"), setting.stack.cloud.client("sqs")
+    key = "offers/house.jpg"
+    s3.put_object(Bucket=setting.bucket, Key=key, Body=b"a picture")
+    tell("[cyan]S3[/]", f"stored {key}")
     media_id = setting.upload("house.jpg")
-    key = f"offers/{PHONE}/{media_id}.jpg"
-    s3.put_object(Bucket=bucket, Key=key, Body=b"a picture")
-    tell("[cyan]S3[/]", f"stored offers/{SHOWN_PHONE}/{media_id}.jpg")
-    return watch(setting, media_id, "deleted the object", lambda: s3.delete_object(Bucket=bucket, Key=key))
+    link = {"bucket": setting.bucket, "key": key, "business_phone": PHONE, "media_id": media_id}
+    sqs.send_message(QueueUrl=setting.stack.outputs["IndexQueueUrl"], MessageBody=json.dumps(link))
+    tell("[cyan]IndexQueue[/]", "sent {bucket, key, business_phone, media_id}: this file stands for that media")
+    return await_link(setting, media_id) and watch(
+        setting, media_id, "deleted the object", lambda: s3.delete_object(Bucket=setting.bucket, Key=key)
+    )
+
+
+def by_metadata(setting: Setting) -> bool:
+    """The other order: the upload comes first, so the file's own metadata can name its media."""
+    scene(2, "The file itself says what it stands for")
+    s3 = setting.stack.cloud.client("s3")
+    media_id, key = setting.upload("balcony.jpg"), "offers/balcony.jpg"
+    labels = {"whatsapp-media-id": media_id, "whatsapp-business-phone": PHONE}
+    s3.put_object(Bucket=setting.bucket, Key=key, Body=b"a picture", Metadata=labels)
+    tell("[cyan]S3[/]", f"stored {key} with the metadata whatsapp-media-id and whatsapp-business-phone")
+    return await_link(setting, media_id) and watch(
+        setting, media_id, "deleted the object", lambda: s3.delete_object(Bucket=setting.bucket, Key=key)
+    )
 
 
 def by_message(setting: Setting) -> bool:
     """No file at all: a message on the queue names the media."""
-    scene(2, "Somebody sends a message")
+    scene(3, "Somebody sends a message")
     sqs = setting.stack.cloud.client("sqs")
     media_id = setting.upload("garden.jpg")
     body = json.dumps({"business_phone": PHONE, "media_id": media_id})
     queue = setting.stack.outputs["DeletionQueueUrl"]
     what = f'sent {{"business_phone": "{SHOWN_PHONE}", "media_id": "{media_id}"}}'
     return watch(setting, media_id, what, lambda: sqs.send_message(QueueUrl=queue, MessageBody=body))
+
+
+def await_link(setting: Setting, media_id: str) -> bool:
+    """Shows that the index function has linked the media. Whether it has."""
+    line = wait_for(lambda: log_line(setting, "IndexMediaFunction", media_id))
+    linked = line is not None and line["outcome"] == "linked"
+    told = f"media_linking: [green]linked[/] {line['object_key']}" if line and linked else "[red]nothing was linked[/]"
+    tell("[cyan]Index[/]", told)
+    return linked
 
 
 def watch(setting: Setting, media_id: str, what: str, act: Callable[[], object]) -> bool:
@@ -116,9 +147,7 @@ def watch(setting: Setting, media_id: str, what: str, act: Callable[[], object])
         lambda: next((call for call in setting.simulator.provider.calls if is_deletion(call, media_id)), None)
     )
     happened(since(began), "NXCloud received a signed [bold]deleteMedia[/]" if call else "NXCloud was not called")
-    line = wait_for(
-        lambda: next((line for line in setting.stack.log_lines() if line.get("media_id") == media_id), None)
-    )
+    line = wait_for(lambda: log_line(setting, "DeleteMediaFunction", media_id))
     happened(since(began), "the function logged its line" if line else "the function logged nothing")
     gone = not setting.exists(media_id)
     happened(
@@ -132,6 +161,11 @@ def watch(setting: Setting, media_id: str, what: str, act: Callable[[], object])
             Padding(Panel(JSON(json.dumps(story(line))), title="the function's log line", border_style="dim"), (0, 2))
         )
     return gone and call is not None and line is not None
+
+
+def log_line(setting: Setting, function: str, media_id: str) -> dict[str, object] | None:
+    """A function's log line about a media, once it is there."""
+    return next((line for line in setting.stack.log_lines(function) if line.get("media_id") == media_id), None)
 
 
 def account(call: Call) -> Panel:

@@ -1,4 +1,4 @@
-"""`make invoke`: one event through the built function, against the local cloud and the simulator.
+"""`make invoke`: one event through the function that it is for, as built, against the local cloud and the simulator.
 
 In Docker by `sam local invoke` where Docker runs, else in AWS's runtime interface emulator.
 """
@@ -17,9 +17,7 @@ from rich.rule import Rule
 from tests.local.cloud import REGION, ROOT
 from tests.local.runtime import emulator
 from tests.local.sandbox import Sandbox, sandbox
-from tests.local.stack import build
-
-FUNCTION = "DeleteMediaFunction"
+from tests.local.stack import build, function_for
 
 
 def main() -> int:
@@ -37,7 +35,7 @@ def main() -> int:
         with sandbox("0.0.0.0") as box:  # noqa: S104 (for the function's container)
             return _by_sam(box, path)
     with sandbox() as box:
-        return _by_emulator(box, event)
+        return _by_emulator(box, function_for(path.resolve()), event)
 
 
 def _docker_runs() -> bool:
@@ -53,7 +51,7 @@ def _by_sam(box: Sandbox, path: Path) -> int:
             Path(sys.executable).with_name("sam"),
             "local",
             "invoke",
-            FUNCTION,
+            function_for(path.resolve()),
             "--event",
             path.resolve(),
         ]
@@ -61,11 +59,11 @@ def _by_sam(box: Sandbox, path: Path) -> int:
         return subprocess.run([*command, *options], cwd=ROOT, check=False).returncode
 
 
-def _by_emulator(box: Sandbox, event: object) -> int:
+def _by_emulator(box: Sandbox, name: str, event: object) -> int:
     console = Console(soft_wrap=True, highlight=False)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
-        with emulator(box.environment(), log) as function:
+        with emulator(box.environment(), log, name) as function:
             answer = function.invoke(event)
         console.print(Rule("the function's log", style="dim"))
         console.print(log.read_text().rstrip(), markup=False)

@@ -1,4 +1,4 @@
-"""Runs the built function in AWS's own runtime loop without Docker: runtime interface emulator and client."""
+"""Runs a built function in AWS's own runtime loop without Docker: runtime interface emulator and client."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the samples in events/ talk of: a secret, a dead-letter queue, a bucket, and the media at the provider.
+"""What the samples in events/ talk of: a secret, two queues, a bucket, the media index, and the media at the provider.
 
 As a program, it keeps all of that on the fixed ports that tests/local/env.json names, for `sam local invoke`.
 """
@@ -8,18 +8,28 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
+from media_cleanup.aws import Aws
+from media_cleanup.index import MediaIndex
+from media_cleanup.links import Link
+from media_cleanup.media import Media, S3Object
 from tests.local.cloud import REGION, LocalCloud, local_cloud
+from tests.local.index import create_index_table
 from tests.simulator import Simulator
 
 CLOUD_PORT = 4566
 SIMULATOR_PORT = 8080
 SECRET = "nxcloud/credentials"  # noqa: S105 (the secret's name)
+TABLE = "media-index"
 BUCKET = "example-bucket"
 PHONE = "8615800001795"
 DELETED_MEDIA = "fd81acff-eea8-4d9d-acc9-6c62904d6615"
 LIVING_MEDIA = "a75c6d9b-a7c8-4f41-8f61-94548e92cbee"
 LIVING_KEY = f"{PHONE}/{LIVING_MEDIA}.jpg"
+PHOTO_MEDIA = "1fa0a5f0-7b52-4a3c-9d0e-5d9a8a5c2b17"
+PHOTO = b"a picture"  # the samples for IndexMediaFunction name its MD5 as eTag
+LABELS = {"whatsapp-media-id": PHOTO_MEDIA, "whatsapp-business-phone": PHONE}
 
 
 @dataclass(frozen=True)
@@ -28,13 +38,16 @@ class Sandbox:
 
     cloud: LocalCloud
     simulator: Simulator
+    deletion_queue_url: str
     dead_letter_queue_url: str
 
     def environment(self, host: str = "127.0.0.1") -> dict[str, str]:
-        """The function's settings, as it sees this machine from where it runs."""
+        """Both functions' settings, as they see this machine from where they run."""
         settings = {
             "NXCLOUD_BASE_URL": self.simulator.url,
             "NXCLOUD_SECRET_ID": SECRET,
+            "MEDIA_INDEX_TABLE": TABLE,
+            "DELETION_QUEUE_URL": self.deletion_queue_url,
             "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue_url,
             "AWS_ENDPOINT_URL": self.cloud.url,
         }
@@ -48,13 +61,32 @@ def sandbox(host: str = "127.0.0.1", cloud_port: int = 0, simulator_port: int = 
         provider = simulator.provider
         secret = json.dumps({"accessKey": provider.access_key, "accessSecret": provider.access_secret})
         cloud.client("secretsmanager").create_secret(Name=SECRET, SecretString=secret)
-        queue = cloud.client("sqs").create_queue(QueueName="dead-letters")
-        cloud.client("s3").create_bucket(Bucket=BUCKET)
-        cloud.client("s3").put_object(Bucket=BUCKET, Key=LIVING_KEY, Body=b"alive")
-        for media_id in (DELETED_MEDIA, LIVING_MEDIA):
+        sqs = cloud.client("sqs")
+        queues = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("deletions", "dead-letters")]
+        for media_id in (DELETED_MEDIA, LIVING_MEDIA, PHOTO_MEDIA):
             provider.add_media(PHONE, media_id)
             provider.evergreen.add((PHONE, media_id))
-        yield Sandbox(cloud, simulator, queue["QueueUrl"])
+        _store_files(cloud)
+        _fill_index(cloud)
+        yield Sandbox(cloud, simulator, *queues)
+
+
+def _store_files(cloud: LocalCloud) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key=LIVING_KEY, Body=b"alive")
+    s3.put_object(Bucket=BUCKET, Key="photos/house.jpg", Body=PHOTO, Metadata=LABELS)
+    s3.put_object(Bucket=BUCKET, Key="photos/tagged.jpg", Body=PHOTO, Tagging=urlencode(LABELS))
+
+
+def _fill_index(cloud: LocalCloud) -> None:
+    """Makes the index, with a link of a file that was deleted since."""
+    dynamodb = cloud.client("dynamodb")
+    create_index_table(dynamodb, TABLE)
+    aws = Aws()
+    aws.dynamodb = dynamodb
+    link = Link(S3Object(BUCKET, "photos/gone.jpg"), "101a0e3e2f58188b3e2ffc1057316c13", Media(PHONE, DELETED_MEDIA))
+    MediaIndex(aws, TABLE).write(link)
 
 
 def main() -> None:
@@ -63,7 +95,7 @@ def main() -> None:
         print(f"The local cloud answers on http://127.0.0.1:{CLOUD_PORT} (region {REGION}),")
         print(f"NXCloud's simulator on http://127.0.0.1:{SIMULATOR_PORT}. Now, in another terminal:\n")
         print("    sam build && sam local invoke DeleteMediaFunction -e events/direct-media.json\n")
-        print("Ctrl-C ends both.", flush=True)
+        print("Samples in events/index are for IndexMediaFunction. Ctrl-C ends both.", flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 

@@ -9,6 +9,13 @@ from pathlib import Path
 
 from tests.local.cloud import REGION, ROOT, LocalCloud
 
+MESSAGES = {"DeleteMediaFunction": "media_deletion", "IndexMediaFunction": "media_linking"}  # of their log lines
+
+
+def function_for(event: Path) -> str:
+    """The function that a sample is for, told by its folder: events/index or events itself."""
+    return "IndexMediaFunction" if event.parent.name == "index" else "DeleteMediaFunction"
+
 
 class SamError(Exception):
     """A command of sam ended with another status than 0; the message holds what it printed."""
@@ -29,16 +36,14 @@ class Stack:
         secrets = self.cloud.client("secretsmanager")
         secrets.put_secret_value(SecretId=self.outputs["CredentialsSecretArn"], SecretString=secret)
 
-    def log_lines(self, message: str = "media_deletion") -> list[dict[str, object]]:
-        """The deletion function's structured log lines with this message, oldest first."""
-        logs = self.cloud.client("logs")
-        function = self.cloud.client("lambda").get_function_configuration(
-            FunctionName=self.resources["DeleteMediaFunction"]
-        )
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=function["LoggingConfig"]["LogGroup"])
+    def log_lines(self, function: str = "DeleteMediaFunction") -> list[dict[str, object]]:
+        """A function's structured log lines about requests, oldest first."""
+        settings = self.cloud.client("lambda").get_function_configuration(FunctionName=self.resources[function])
+        reader = self.cloud.client("logs").get_paginator("filter_log_events")
+        pages = reader.paginate(logGroupName=settings["LoggingConfig"]["LogGroup"])
         texts = [line for page in pages for event in page["events"] for line in event["message"].splitlines()]
         lines = [json.loads(text) for text in texts if text.startswith("{")]
-        return [line for line in lines if line.get("message") == message]
+        return [line for line in lines if line.get("message") == MESSAGES[function]]
 
 
 def sam(*arguments: str, environment: dict[str, str] | None = None) -> str:
