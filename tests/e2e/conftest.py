@@ -15,7 +15,6 @@ from tests.simulator import Simulator
 Found = TypeVar("Found")
 PATIENCE_S = 60.0
 SOON_S = 20  # longer than a cold start on a busy machine takes, which would otherwise see its message delivered twice
-AT_ONCE_S = 1
 TICK_S = 0.05
 BUCKETS = "team-*"
 
@@ -46,14 +45,6 @@ def well_behaved(nxcloud: Simulator) -> None:
 def own_bucket(cloud: LocalCloud, nxcloud: Simulator) -> Stack:
     """A stack that made its own bucket."""
     return deployed(cloud, nxcloud, "own", CreateSourceBucket="true")
-
-
-@pytest.fixture
-def quick_redelivery(own_bucket: Stack) -> Iterator[None]:
-    """What fails in this stack comes again after a second."""
-    redeliver_after(own_bucket, AT_ONCE_S)
-    yield
-    redeliver_after(own_bucket, SOON_S)
 
 
 @pytest.fixture(scope="session")

@@ -69,16 +69,24 @@ def test_versions_delete_markers_and_undeletes(own_bucket: Stack, nxcloud: Simul
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
 
-@pytest.mark.usefixtures("quick_redelivery")
-def test_what_failed_comes_again(own_bucket: Stack, nxcloud: Simulator) -> None:
+def test_what_failed_comes_again_in_half_a_minute(own_bucket: Stack, nxcloud: Simulator) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
-    nxcloud.misbehave(Fault("status", status=503), Fault("reset"))
+    nxcloud.misbehave(Fault("status", status=503))
     send(own_bucket, {"business_phone": PHONE, "media_id": media_id})
     eventually(lambda: (PHONE, media_id) not in nxcloud.provider.media)
-    assert [(line["outcome"], line["attempt"]) for line in story(own_bucket, media_id, length=3)] == [
-        ("unavailable", 1),
-        ("unavailable", 2),
-        ("deleted", 3),
+    first, second = story(own_bucket, media_id, length=2)
+    assert [(line["outcome"], line["attempt"]) for line in (first, second)] == [("unavailable", 1), ("deleted", 2)]
+    assert second["lag_ms"] >= 30_000  # by the schedule, not by the queue's visibility timeout
+
+
+def test_a_repeat_is_remembered(own_bucket: Stack, nxcloud: Simulator) -> None:
+    media_id = nxcloud.provider.add_media(PHONE)
+    for number in (1, 2):
+        send(own_bucket, {"business_phone": PHONE, "media_id": media_id})
+        lines = story(own_bucket, media_id, length=number)
+    assert [(line["outcome"], line.get("reason")) for line in lines] == [
+        ("deleted", None),
+        ("already_gone", "remembered"),
     ]
 
 
@@ -88,22 +96,6 @@ def test_what_can_never_succeed_lies_in_the_dead_letter_queue_with_its_reason(ow
     assert message["Body"] == "Please delete the photo of the blue house"
     assert message["MessageAttributes"]["reason"]["StringValue"] == "not_understood: the body is no JSON"
     assert message["MessageAttributes"]["source_message_id"]["StringValue"]
-
-
-@pytest.mark.usefixtures("quick_redelivery")
-def test_what_fails_too_often_is_dead_lettered_by_sqs(own_bucket: Stack, nxcloud: Simulator) -> None:
-    sqs, queue = own_bucket.cloud.client("sqs"), own_bucket.outputs["DeletionQueueUrl"]
-    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["RedrivePolicy"])["Attributes"]
-    policy = json.loads(attributes["RedrivePolicy"])
-    assert int(policy["maxReceiveCount"]) == 20
-    few = json.dumps(policy | {"maxReceiveCount": 2})
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": few})
-    media_id = nxcloud.provider.add_media(PHONE)
-    nxcloud.misbehave(Fault("code", code=9001, times=2))
-    send(own_bucket, {"business_phone": PHONE, "media_id": media_id})
-    assert dead_letter(own_bucket, media_id)
-    assert (PHONE, media_id) in nxcloud.provider.media
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes=attributes)
 
 
 def test_an_existing_bucket_by_eventbridge(existing_buckets: Stack, nxcloud: Simulator) -> None:

@@ -335,16 +335,15 @@ def test_metadata_that_were_overwritten_unread_are_not_mistaken_for_the_new_ones
     assert (PHONE, lost) in nxcloud.provider.media
 
 
-@pytest.mark.usefixtures("quick_redelivery")
 def test_a_deletion_that_failed_finds_the_link_again(bucket: Bucket, nxcloud: Simulator) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.store(media_id)
     linked(bucket.stack, media_id)
-    nxcloud.misbehave(Fault("status", status=503), Fault("reset"))
+    nxcloud.misbehave(Fault("status", status=503))
     bucket.delete()
     gone(nxcloud, media_id)
-    lines = story(bucket.stack, bucket.name, length=3)
-    assert [line["outcome"] for line in lines] == ["unavailable", "unavailable", "deleted"]
+    lines = story(bucket.stack, bucket.name, length=2)
+    assert [line["outcome"] for line in lines] == ["unavailable", "deleted"]
 
 
 def test_what_can_never_be_linked_lies_in_the_dead_letter_queue_with_its_reason(own_bucket: Stack) -> None:

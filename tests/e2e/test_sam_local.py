@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import EVENTS
 from tests.e2e.samples import kept, promised
 from tests.local.cloud import ROOT
-from tests.local.sandbox import CLOUD_PORT, SIMULATOR_PORT, sandbox
+from tests.local.sandbox import CLOUD_PORT, SIMULATOR_PORT, Sandbox, sandbox
 from tests.local.stack import function_for
 
 SAM = str(Path(sys.executable).with_name("sam"))
@@ -19,9 +19,10 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _as_make_local_does() -> Iterator[None]:
-    with sandbox("0.0.0.0", CLOUD_PORT, SIMULATOR_PORT):  # noqa: S104 (for the function's container)
-        yield
+def box() -> Iterator[Sandbox]:
+    """What `make local` runs."""
+    with sandbox("0.0.0.0", CLOUD_PORT, SIMULATOR_PORT) as running:  # noqa: S104 (for the function's container)
+        yield running
 
 
 def invoke(function: str, event: str, given: str | None = None) -> list[str]:
@@ -33,7 +34,8 @@ def invoke(function: str, event: str, given: str | None = None) -> list[str]:
 
 
 @pytest.mark.parametrize("name", sorted(promised()))
-def test_a_sample(name: str) -> None:
+def test_a_sample(box: Sandbox, name: str) -> None:
+    box.forget()
     path = EVENTS / f"{name}.json"
     assert invoke(function_for(path), str(path)) == promised()[name]
 

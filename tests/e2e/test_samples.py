@@ -9,17 +9,22 @@ import pytest
 from tests.conftest import EVENTS, sample
 from tests.e2e.samples import kept, promised
 from tests.local.runtime import Emulator, emulator
-from tests.local.sandbox import sandbox
+from tests.local.sandbox import Sandbox, sandbox
 from tests.local.stack import MESSAGES, function_for
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="AWS ships its emulator as a program for Linux")
 
 
 @pytest.fixture(scope="module")
-def functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Emulator]]:
-    logs = tmp_path_factory.mktemp("emulator")
+def box() -> Iterator[Sandbox]:
+    with sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def functions(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Emulator]]:
+    logs, settings = tmp_path_factory.mktemp("emulator"), box.environment()
     with ExitStack() as running:
-        settings = running.enter_context(sandbox()).environment()
         yield {name: running.enter_context(emulator(settings, logs / f"{name}.txt", name)) for name in MESSAGES}
 
 
@@ -29,7 +34,8 @@ def test_the_table_names_every_sample() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(promised()))
-def test_a_sample(functions: dict[str, Emulator], name: str) -> None:
+def test_a_sample(box: Sandbox, functions: dict[str, Emulator], name: str) -> None:
+    box.forget()
     path = EVENTS / f"{name}.json"
     function = functions[function_for(path)]
     before = len(function.log.read_text())

@@ -8,6 +8,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import cast
 from urllib.parse import urlencode
 
 from media_cleanup.aws import Aws
@@ -15,15 +17,17 @@ from media_cleanup.index import MediaIndex
 from media_cleanup.links import Link
 from media_cleanup.media import Media, S3Object
 from tests.local.cloud import REGION, LocalCloud, local_cloud
-from tests.local.index import create_index_table
+from tests.local.index import create_idempotency_table, create_index_table
 from tests.simulator import Simulator
 
 CLOUD_PORT = 4566
 SIMULATOR_PORT = 8080
 SECRET = "nxcloud/credentials"  # noqa: S105 (the secret's name)
 TABLE = "media-index"
+RECORDS = "confirmed-deletions"
 BUCKET = "example-bucket"
 PHONE = "8615800001795"
+MORE_DELETED_MEDIA = ("0b54f2c0-6f5b-4d2f-9a52-2b1d0f6f0d11", "5c9e9e0e-3d0c-4a55-8f0a-7a1f3b8c2d42")
 DELETED_MEDIA = "fd81acff-eea8-4d9d-acc9-6c62904d6615"
 LIVING_MEDIA = "a75c6d9b-a7c8-4f41-8f61-94548e92cbee"
 LIVING_KEY = f"{PHONE}/{LIVING_MEDIA}.jpg"
@@ -41,12 +45,19 @@ class Sandbox:
     deletion_queue_url: str
     dead_letter_queue_url: str
 
+    def forget(self) -> None:
+        """Forgets what was confirmed, so that a sample can be tried again as if for the first time."""
+        dynamodb = self.cloud.client("dynamodb")
+        for record in dynamodb.scan(TableName=RECORDS)["Items"]:
+            dynamodb.delete_item(TableName=RECORDS, Key={"id": record["id"]})
+
     def environment(self, host: str = "127.0.0.1") -> dict[str, str]:
         """Both functions' settings, as they see this machine from where they run."""
         settings = {
             "NXCLOUD_BASE_URL": self.simulator.url,
             "NXCLOUD_SECRET_ID": SECRET,
             "MEDIA_INDEX_TABLE": TABLE,
+            "IDEMPOTENCY_TABLE": RECORDS,
             "DELETION_QUEUE_URL": self.deletion_queue_url,
             "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue_url,
             "AWS_ENDPOINT_URL": self.cloud.url,
@@ -63,11 +74,11 @@ def sandbox(host: str = "127.0.0.1", cloud_port: int = 0, simulator_port: int = 
         cloud.client("secretsmanager").create_secret(Name=SECRET, SecretString=secret)
         sqs = cloud.client("sqs")
         queues = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("deletions", "dead-letters")]
-        for media_id in (DELETED_MEDIA, LIVING_MEDIA, PHOTO_MEDIA):
+        for media_id in (DELETED_MEDIA, *MORE_DELETED_MEDIA, LIVING_MEDIA, PHOTO_MEDIA):
             provider.add_media(PHONE, media_id)
             provider.evergreen.add((PHONE, media_id))
         _store_files(cloud)
-        _fill_index(cloud)
+        _fill_tables(cloud)
         yield Sandbox(cloud, simulator, *queues)
 
 
@@ -79,12 +90,12 @@ def _store_files(cloud: LocalCloud) -> None:
     s3.put_object(Bucket=BUCKET, Key="photos/tagged.jpg", Body=PHOTO, Tagging=urlencode(LABELS))
 
 
-def _fill_index(cloud: LocalCloud) -> None:
-    """Makes the index, with a link of a file that was deleted since."""
+def _fill_tables(cloud: LocalCloud) -> None:
+    """Makes both tables, and in the index a link of a file that was deleted since."""
     dynamodb = cloud.client("dynamodb")
     create_index_table(dynamodb, TABLE)
-    aws = Aws()
-    aws.dynamodb = dynamodb
+    create_idempotency_table(dynamodb, RECORDS)
+    aws = cast("Aws", SimpleNamespace(dynamodb=dynamodb))
     link = Link(S3Object(BUCKET, "photos/gone.jpg"), "101a0e3e2f58188b3e2ffc1057316c13", Media(PHONE, DELETED_MEDIA))
     MediaIndex(aws, TABLE).write(link)
 

@@ -27,6 +27,8 @@ BUCKET = "example-bucket"
 KEY = f"{PHONE}/{MEDIA_ID}.jpg"
 FILE = S3Object(BUCKET, KEY)
 MEDIA = Media(PHONE, MEDIA_ID)
+SECOND_ID = "0b54f2c0-6f5b-4d2f-9a52-2b1d0f6f0d11"
+THIRD_KEY = f"{PHONE}/5c9e9e0e-3d0c-4a55-8f0a-7a1f3b8c2d42.jpg"
 HAPPENED_MS = 1768469213589  # 2026-01-15T09:26:53.589Z
 IN_EVENTBRIDGE_MS = 1768469213000  # which tells whole seconds
 
@@ -69,7 +71,10 @@ TAGGED = ObjectEvent(Happening.TAGGED, "ObjectTagging:Put", FILE, ETAG)
     [
         ("direct-media", [MEDIA]),
         ("direct-object", [ASKED]),
-        ("sqs-messages", [MEDIA, MEDIA, ASKED]),
+        (
+            "sqs-messages",
+            [MEDIA, replace(MEDIA, media_id=SECOND_ID), replace(ASKED, file=replace(FILE, key=THIRD_KEY))],
+        ),
         ("sqs-s3-removed", [REMOVED]),
         ("sqs-s3-test-event", [Nothing("test_event")]),
         ("sqs-eventbridge", [REMOVED_BY_EVENTBRIDGE]),
