@@ -11,7 +11,7 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-docker lint format build invoke local deploy lock clean
+.PHONY: help demo test test-docker planted-bugs lint format build invoke local deploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: $(DEV) $(CLOUD) ## Run all tests
 
 test-docker: $(DEV) $(CLOUD) ## Run every sample through `sam local invoke`, where Docker runs
 	python -m pytest -m docker
+
+planted-bugs: $(DEV) ## Plant bugs in the index one by one, and show that the tests catch each
+	python -m tests.histories.planted_bugs
 
 lint: $(DEV) ## Check style, types and the template
 	ruff check
