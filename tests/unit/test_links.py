@@ -39,7 +39,8 @@ def test_sequencers_are_compared_as_text_padded_on_the_right(one: str, other: st
         (Removal(file(), "2"), Link(file(), "a", OLD), LivingObject(None, "b"), False),
         (Removal(file()), Link(file(), "a", OLD, "1"), LivingObject(None, "b"), False),
         (Removal(file("v1"), "9"), Link(file("v1"), "a", OLD, "1"), LivingObject("v2", "b"), True),
-        (Removal(file("v2"), "9"), Link(file("v1"), "a", OLD, "1"), None, False),
+        (Removal(file("v2"), "9"), Link(file("v1"), "a", OLD, "1"), LivingObject("v3", "c"), False),
+        (Removal(file("v2"), "9"), Link(file("v1"), "a", OLD, "1"), None, True),  # nothing is left to read
         (Removal(file("marker"), "9"), Link(file("v1"), "a", OLD, "1"), LivingObject("v1", "a"), False),
         (Removal(file(), "9"), Link(file("v1"), "a", OLD, "1"), LivingObject("v1", "a"), False),  # undeleted meanwhile
     ],

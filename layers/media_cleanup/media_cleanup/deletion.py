@@ -23,12 +23,12 @@ class Deletion:
 
     story = DELETION
 
-    def __init__(self, settings: DeletionSettings, aws: Aws, provider: Provider) -> None:
+    def __init__(self, settings: DeletionSettings, aws: Aws, provider: Provider, confirmed: ConfirmedDeletions) -> None:
         self.settings = settings
         self.queue_url = settings.deletion_queue_url
         self.aws = aws
         self._provider = provider
-        self._confirmed = ConfirmedDeletions(aws, settings.idempotency_table)
+        self._confirmed = confirmed
         self._index = MediaIndex(aws, settings.media_index_table)
         self._objects = Objects(aws)
 
@@ -38,7 +38,8 @@ class Deletion:
         aws, clock = Aws(), CorrectedClock()
         nxcloud = MediaClient(settings.base_url, algorithm=settings.sign_algorithm, now_ms=clock)
         credentials = CredentialsStore(aws, settings.secret_id)
-        return cls(settings, aws, Provider(nxcloud, clock, credentials, verify_absence=settings.verify_absence))
+        provider = Provider(nxcloud, clock, credentials, verify_absence=settings.verify_absence)
+        return cls(settings, aws, provider, ConfirmedDeletions(aws, settings.idempotency_table))
 
     def outcomes(self, subject: Subject, attempt: int, time_left_ms: Callable[[], int]) -> list[Outcome]:
         """What became of a request, one outcome for each media that goes."""

@@ -42,9 +42,12 @@ class Removal:
     sequencer: str | None = None
 
     def takes(self, link: Link, *, readable: bool) -> bool:
-        """Whether this removal ends what the link stands for."""
+        """Whether this removal ends what the link stands for; `readable`: whether the object can be read now.
+
+        Where it cannot be read any more, the removal of one version takes along what earlier removals had to leave.
+        """
         if self.file.version_id:
-            return link.file.version_id == self.file.version_id
+            return link.file.version_id == self.file.version_id or not readable
         if self.sequencer and link.sequencer:
             return is_before(link.sequencer, self.sequencer)
         return not readable

@@ -1,0 +1,55 @@
+"""Runs a function's invocation one call at a time, so that a test decides what happens between any two of them."""
+
+import threading
+from collections.abc import Callable
+from typing import Self
+
+
+class AbandonedError(BaseException):
+    """The history ends before this invocation does; no handler for errors of the code may catch this."""
+
+
+class Invocation:
+    """A piece of work on a thread of its own that stands still before each of its calls to the outside.
+
+    Exactly one thread runs at any time: `step` hands over to the work, and the work hands back at its next call.
+    """
+
+    def __init__(self, work: Callable[[Self], None]) -> None:
+        self.finished = False
+        self.fails_next = False
+        self._abandoned = False
+        self._go, self._back = threading.Lock(), threading.Lock()
+        self._go.acquire()
+        self._back.acquire()
+        threading.Thread(target=self._run, args=(work,), daemon=True).start()
+
+    def step(self, *, failing: bool = False) -> None:
+        """Lets the call happen that the work stands before (or fail), and the work run to its next one, or its end."""
+        self.fails_next = failing
+        self._go.release()
+        self._back.acquire()
+
+    def pause(self) -> None:
+        """The work's side: stands still until the next step."""
+        self._back.release()
+        self._go.acquire()
+        if self._abandoned:
+            raise AbandonedError
+
+    def abandon(self) -> None:
+        """Ends the work where it stands."""
+        if not self.finished:
+            self._abandoned = True
+            self.step()
+
+    def _run(self, work: Callable[[Self], None]) -> None:
+        try:
+            self._go.acquire()
+            if not self._abandoned:
+                work(self)
+        except AbandonedError:
+            pass
+        finally:
+            self.finished = True
+            self._back.release()
