@@ -130,3 +130,23 @@ def readable(world: World) -> Version:
     version = world.bucket.readable(PLAIN_KEY)
     assert version
     return version
+
+
+def test_a_media_of_two_versions_goes_with_the_first_of_them_while_a_third_can_be_read() -> None:
+    world = World(Versioning.ENABLED)
+    for content, media in (("one", ONE), ("two", ONE), ("three", TWO)):
+        world.bucket.store(PLAIN_KEY, content, media)
+        world.come_to_rest()
+    world.bucket.delete_version(world.bucket.ever[0])
+    world.come_to_rest()
+    assert deleted_at_rest(world) == ONE
+
+
+def test_a_delete_marker_takes_what_was_linked_before_it_though_the_file_was_stored_again() -> None:
+    world = World(Versioning.ENABLED)
+    world.bucket.store(PLAIN_KEY, "one", ONE)
+    world.come_to_rest()
+    world.bucket.delete(PLAIN_KEY)
+    world.bucket.store(PLAIN_KEY, "two", TWO)
+    world.come_to_rest()
+    assert deleted_at_rest(world) == ONE
