@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 EVENT  ?= events/direct-media.json
+N      ?= 2000
+SEED   ?= 1
 
 DEV    := .venv/.installed
 CLOUD  := .venv-cloud/.installed
@@ -11,7 +13,7 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-docker planted-bugs lint format build invoke local deploy lock clean
+.PHONY: help demo test test-docker planted-bugs soak lint format build invoke local deploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +29,9 @@ test-docker: $(DEV) $(CLOUD) ## Run every sample through `sam local invoke`, whe
 
 planted-bugs: $(DEV) ## Plant bugs in the index one by one, and show that the tests catch each
 	python -m tests.histories.planted_bugs
+
+soak: $(DEV) $(CLOUD) ## Let NXCloud misbehave in a storm of deletions: make soak N=2000 SEED=1
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.soak --n $(N) --seed $(SEED)
 
 lint: $(DEV) ## Check style, types and the template
 	ruff check

@@ -18,6 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--n", type=int, default=2000, help="media that are asked for (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="what chance begins with (default: %(default)s)")
+    parser.add_argument("--gradual", action="store_true", help="let resets, not successes, come before code -1 for all")
     options = parser.parse_args()
     console = Console(highlight=False, width=max(100, min(Console().width, 118)))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
@@ -27,11 +28,12 @@ def main() -> int:
             options.n,
             options.seed,
             lambda what, gone: progress.update(task, description=what, completed=gone),
+            abrupt=not options.gradual,
         )
     console.print(table(findings, options.seed))
     for what, cases in findings.must_be_none.items():
         for case in cases[:SHOWN]:
-            console.print(f"[red]{what.partition(':')[0]}[/]", case, markup=False, soft_wrap=True)
+            console.print(f"{what.partition(':')[0]}: {case}", style="red", markup=False, soft_wrap=True)
     return 0 if findings.sound else 1
 
 

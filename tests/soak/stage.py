@@ -10,7 +10,7 @@ from tests.local.stack import Stack, build, sam
 LAYER = "MediaCleanupLayer/python/media_cleanup"
 # Thirty times faster, so that delays stand to one another as they do in AWS; the longest alone is cut shorter
 FASTER = {
-    "redelivery.py": {"FIRST_DELAY_S": "1", "LONGEST_DELAY_S": "8"},
+    "redelivery.py": {"FIRST_DELAY_S": "1", "LONGEST_DELAY_S": "4"},
     "credentials.py": {"MAX_AGE_S": "10", "PAUSE_S": "2", "AFTER_FAILURE_S": "1"},
     "provider.py": {"PROOF_OF_LIFE_S": "2.0"},
 }

@@ -22,6 +22,9 @@ from tests.soak.weather import StormySimulator, Weather
 
 SENDERS = 4
 ROTATION_GAP_S = 1.5
+PROOF_OUTDATED_S = 3.5  # longer than PROOF_OF_LIFE_S, as stage.py sets it, and the slowest answer under way
+SMALL = 200  # below so many media nothing takes long, so that a storm can be a test
+ROUGH_TO_THE_END_S = 60
 TICK_S = 0.25
 QUIET_TICKS = 4
 Tell = Callable[[str, int], None]  # what goes on, and how many media have gone
@@ -51,7 +54,7 @@ class Storm:
         )
         self.wait_until_quiet("objects are read", 300)
 
-    def rage(self, outage_s: float) -> str:
+    def rage(self, outage_s: float, *, abrupt: bool) -> str:
         """Does all the actions, a sixth in each weather. The secret that NXCloud has in the end."""
         simulator, actions = self.simulator, self.plan.actions
         parts = [actions[start::6] for start in range(6)]
@@ -66,10 +69,18 @@ class Storm:
         self._act("NXCloud has a new secret", parts[3], ROTATION_GAP_S)
         self.stack.store_credentials(self.credentials.access_key, new_secret)
         self._act("so has AWS", [], outage_s)
+        if not abrupt:
+            simulator.weather = Weather.RESETTING
+            self._act("down: resets, so that proof of life is out of date", [], PROOF_OUTDATED_S)
         simulator.weather = Weather.REFUSING
         self._act("down: code -1", parts[4], outage_s)
         simulator.weather = Weather.ROUGH
-        self._act("rough to the end", parts[5], 0)
+        self._act("rough to the end", parts[5], outage_s)
+        until = time.monotonic() + ROUGH_TO_THE_END_S
+        while self._gone() < 0.9 * len(self.plan.asked) and time.monotonic() < until:
+            self.tell("rough to the end", self._gone())
+            time.sleep(TICK_S)  # the weather lasts
+        simulator.weather = Weather.CALM
         return new_secret
 
     def wait_until_quiet(self, what: str, limit_s: float) -> int:
@@ -110,13 +121,19 @@ class Storm:
         return sum(int(answer["Attributes"].get(name, 0)) for answer in answers for name in names)
 
 
-def raise_storm(media: int, seed: int, tell: Tell = lambda _what, _gone: None) -> Findings:
-    """A storm over so many media, from its beginning to its findings."""
+def raise_storm(media: int, seed: int, tell: Tell = lambda _what, _gone: None, *, abrupt: bool = True) -> Findings:
+    """A storm over so many media, from its beginning to its findings.
+
+    `abrupt`: whether NXCloud goes over to code -1 for everything while it has only just confirmed a deletion.
+    """
+    slowest_s = 2.0 if media < SMALL else 12.0  # the client's own deadline is 10 s
     chance = Random(seed)  # noqa: S311 (repeatable on purpose)
     credentials = Credentials("soak-" + secrets.token_hex(8), secrets.token_hex(16))
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
-        simulator = running.enter_context(StormySimulator(credentials.access_key, credentials.access_secret, seed))
+        simulator = running.enter_context(
+            StormySimulator(credentials.access_key, credentials.access_secret, seed, slowest_s)
+        )
         tell("a local cloud starts", 0)
         cloud = running.enter_context(local_cloud())
         tell("sam build, sam deploy", 0)
@@ -128,7 +145,7 @@ def raise_storm(media: int, seed: int, tell: Tell = lambda _what, _gone: None) -
         storm = Storm(stack, simulator, credentials, plan, tell)
         storm.store_objects()
         began = time.monotonic()
-        new_secret = storm.rage(outage_s=2 + min(media, 2000) / 250)
+        new_secret = storm.rage(2 + min(media, 2000) / 250, abrupt=abrupt)
         left = storm.wait_until_quiet("it calms down", 60 + media)
         tell("findings are gathered", media)
         canaries = [credentials.access_key, credentials.access_secret, new_secret]

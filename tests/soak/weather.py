@@ -37,14 +37,18 @@ class StormyProvider(Provider):
 
 
 class StormySimulator(Simulator):
-    """NXCloud on loopback, with `weather` in place of a list of faults. It counts the calls and the faults."""
+    """NXCloud on loopback, with `weather` in place of a list of faults. It counts the calls and the faults.
 
-    def __init__(self, access_key: str, access_secret: str, seed: int) -> None:
+    `slowest_s`: how long the slowest answers hang or drip.
+    """
+
+    def __init__(self, access_key: str, access_secret: str, seed: int, slowest_s: float) -> None:
         self.stormy = StormyProvider(access_key, access_secret)
         super().__init__(provider=self.stormy)
         self.weather = Weather.CALM
         self.deletions_called = 0
         self.faults: dict[str, int] = {}
+        self._slowest_s = slowest_s
         self._chance = Random(seed)  # noqa: S311 (repeatable on purpose)
         self._drawing = Lock()
 
@@ -94,7 +98,7 @@ class StormySimulator(Simulator):
             ]
         if chance.random() < 0.03:  # few, for each takes a worker some seconds
             kind = chance.choice(["hang", "drip_headers", "drip_body"])
-            faults = [Fault(kind, seconds=chance.choice([1.0, 3.0, 12.0]))]  # type: ignore[arg-type]  # three of the kinds
+            faults = [Fault(kind, seconds=chance.choice([1.0, self._slowest_s]))]  # type: ignore[arg-type]  # three of the kinds
         elif chance.random() < 0.01 and action == "deleteMedia":  # can never succeed, says NXCloud
             faults = [Fault("code", code=9002)]
         return chance.choice(faults)
