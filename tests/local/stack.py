@@ -17,6 +17,9 @@ def function_for(event: Path) -> str:
     return "IndexMediaFunction" if event.parent.name == "index" else "DeleteMediaFunction"
 
 
+BUILT = ROOT / ".aws-sam/build/template.yaml"
+
+
 class SamError(Exception):
     """A command of sam ended with another status than 0; the message holds what it printed."""
 
@@ -69,10 +72,14 @@ def build() -> None:
     sam("build")
 
 
-def deploy(cloud: LocalCloud, name: str, **parameters: str) -> Stack:
-    """Deploys what was built."""
+def deploy(cloud: LocalCloud, name: str, template: Path = BUILT, /, **parameters: str) -> Stack:
+    """Deploys what was built, or a built template elsewhere."""
     sam(
         "deploy",
+        "--template-file",
+        str(template),
+        "--config-file",
+        str(ROOT / "samconfig.toml"),
         "--no-confirm-changeset",
         "--stack-name",
         name,

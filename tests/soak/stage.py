@@ -4,8 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.local.cloud import REGION, ROOT, LocalCloud
-from tests.local.stack import Stack, build, sam
+from tests.local.cloud import ROOT, LocalCloud
+from tests.local.stack import Stack, build, deploy
 
 LAYER = "MediaCleanupLayer/python/media_cleanup"
 # Thirty times faster, so that delays stand to one another as they do in AWS; the longest alone is cut shorter
@@ -25,30 +25,7 @@ def deploy_faster(cloud: LocalCloud, name: str, folder: Path, **parameters: str)
     for file, constants in FASTER.items():
         for constant, value in constants.items():
             _set(copy / LAYER / file, constant, value)
-    sam(
-        "deploy",
-        "--template-file",
-        str(copy / "template.yaml"),
-        "--config-file",
-        str(ROOT / "samconfig.toml"),
-        "--no-confirm-changeset",
-        "--stack-name",
-        name,
-        "--region",
-        REGION,
-        "--parameter-overrides",
-        *(f"{key}={value}" for key, value in parameters.items()),
-        environment=cloud.environment,
-    )
-    formation = cloud.client("cloudformation")
-    outputs = formation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
-    resources = formation.describe_stack_resources(StackName=name)["StackResources"]
-    stack = Stack(
-        cloud=cloud,
-        name=name,
-        outputs={output["OutputKey"]: output["OutputValue"] for output in outputs},
-        resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
-    )
+    stack = deploy(cloud, name, copy / "template.yaml", **parameters)
     for queue, seconds in VISIBILITY_S.items():
         cloud.client("sqs").set_queue_attributes(
             QueueUrl=stack.outputs[queue], Attributes={"VisibilityTimeout": seconds}

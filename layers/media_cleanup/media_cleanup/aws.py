@@ -26,22 +26,22 @@ class Aws:
     @property
     def dynamodb(self) -> "DynamoDBClient":
         """The client of DynamoDB."""
-        return self._client("dynamodb")  # type: ignore[no-any-return]
+        return self._client("dynamodb")  # type: ignore[no-any-return]  # as the signature has it
 
     @property
     def s3(self) -> "S3Client":
         """The client of S3."""
-        return self._client("s3")  # type: ignore[no-any-return]
+        return self._client("s3")  # type: ignore[no-any-return]  # as the signature has it
 
     @property
     def secretsmanager(self) -> "SecretsManagerClient":
         """The client of Secrets Manager."""
-        return self._client("secretsmanager")  # type: ignore[no-any-return]
+        return self._client("secretsmanager")  # type: ignore[no-any-return]  # as the signature has it
 
     @property
     def sqs(self) -> "SQSClient":
         """The client of SQS."""
-        return self._client("sqs")  # type: ignore[no-any-return]
+        return self._client("sqs")  # type: ignore[no-any-return]  # as the signature has it
 
     def _client(self, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
         with self._lock:

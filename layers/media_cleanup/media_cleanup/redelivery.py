@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from botocore.exceptions import BotoCoreError, ClientError
 
-from media_cleanup.events import requests_in_text
+from media_cleanup.events import Request, requests_in_text
 from media_cleanup.masking import mask_numbers
 from media_cleanup.observability import Delivery, logger, report
 from media_cleanup.outcome import Outcome, Result, given_up
@@ -52,19 +52,15 @@ def settle_batch(event: dict[str, Any], task: Task, time_left_ms: Callable[[], i
             for (its_delivery, request), outcomes in zip(parts, outcomes_of_parts, strict=True)
             if its_delivery == delivery
         ]
-        every = [outcome for _, outcomes in its_parts for outcome in outcomes]
-        for outcome in every:
+        outcomes = [outcome for _, its_outcomes in its_parts for outcome in its_outcomes]
+        for outcome in outcomes:
             report(task.story, outcome, delivery)
-        unavailable = [outcome for outcome in every if outcome.result is Result.UNAVAILABLE]
+        unavailable = [outcome for outcome in outcomes if outcome.result is Result.UNAVAILABLE]
         if unavailable:
             delay_s = max(delay_of(outcome, delivery.attempt, random()) for outcome in unavailable)  # noqa: S311 (to spread load)
             delays.append((record.receipt_handle, delay_s))
             raise ComesAgainError
-        for request, its_outcomes in its_parts:
-            rejected = [outcome for outcome in its_outcomes if outcome.result is Result.REJECTED]
-            if rejected:
-                body = record.body if request.message is None else json.dumps(request.message)
-                _dead_letter(task, body, dead_letter_attributes(rejected[0], delivery, _now()))
+        _dead_letter_rejected(task, record.body, its_parts, delivery)
 
     # A wholly failed batch raises by default, and Lambda would log it as the function's own error
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
@@ -121,6 +117,17 @@ def dead_letter_attributes(
 
 def _cleaned(text: str) -> str:
     return _NOT_IN_ATTRIBUTES.sub("", mask_numbers(text))[:MAX_ATTRIBUTE_CHARACTERS].strip()
+
+
+def _dead_letter_rejected(
+    task: Task, body: str, parts: list[tuple[Request, list[Outcome]]], delivery: Delivery
+) -> None:
+    """Sends each rejected part of a message to the dead-letter queue: by itself, or as the message that it is."""
+    for request, outcomes in parts:
+        rejected = [outcome for outcome in outcomes if outcome.result is Result.REJECTED]
+        if rejected:
+            text = body if request.message is None else json.dumps(request.message)
+            _dead_letter(task, text, dead_letter_attributes(rejected[0], delivery, _now()))
 
 
 def _dead_letter(task: Task, body: str, attributes: "dict[str, MessageAttributeValueTypeDef]") -> None:
