@@ -231,6 +231,26 @@ def test_a_media_that_can_neither_be_deleted_nor_found_is_gone(world: World) -> 
     assert world.metrics["AlreadyGone"] == [1.0]
 
 
+def test_an_outage_that_begins_is_not_taken_for_absence(world: World) -> None:
+    alive(world)
+    world.simulator.misbehave(Fault("code", code=-1, times=4))
+    other = {"business_phone": PHONE, "media_id": world.simulator.provider.add_media(PHONE)}
+    world.invoke(sqs(other))
+    assert failed(world.invoke(sqs(MEDIA_MESSAGE, receives=2))) == ["message-0"]
+    assert world.outcomes == [("unavailable", "provider_failed")]
+
+
+def test_a_confirmation_between_two_misses_tells_absence_from_an_outage(world: World) -> None:
+    world.simulator.provider.media.clear()
+    alive(world)
+    world.simulator.misbehave(Fault("code", code=-1))
+    world.invoke(sqs({"business_phone": PHONE, "media_id": "another"}))
+    assert failed(world.invoke(sqs(MEDIA_MESSAGE, receives=2))) == ["message-0"]
+    alive(world)
+    assert failed(world.invoke(sqs(MEDIA_MESSAGE, receives=3))) == []
+    assert world.outcomes == [("already_gone", "verified_absent")]
+
+
 def test_on_the_first_receive_it_is_not_taken_for_gone(world: World) -> None:
     world.simulator.provider.media.clear()
     alive(world)

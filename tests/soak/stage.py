@@ -12,7 +12,7 @@ LAYER = "MediaCleanupLayer/python/media_cleanup"
 FASTER = {
     "redelivery.py": {"FIRST_DELAY_S": "1", "LONGEST_DELAY_S": "4"},
     "credentials.py": {"MAX_AGE_S": "10", "PAUSE_S": "2", "AFTER_FAILURE_S": "1"},
-    "provider.py": {"PROOF_OF_LIFE_S": "2.0"},
+    "absence.py": {"PROOF_OF_LIFE_S": "2.0"},
 }
 VISIBILITY_S = {"DeletionQueueUrl": "40", "IndexQueueUrl": "5"}
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TypeVar
 
+from media_cleanup.absence import Evidence
 from media_cleanup.credentials import (
     CredentialsError,
     CredentialsRefusedLatelyError,
@@ -25,7 +26,6 @@ from nxcloud import (
 LONGEST_CALL_S = 10.0
 SHORTEST_CALL_S = 1.0
 TIME_TO_FINISH_S = 2.0  # after a call: links, record, log, dead-letter, answer
-PROOF_OF_LIFE_S = 60.0
 
 Answered = TypeVar("Answered")
 
@@ -47,7 +47,7 @@ class Provider:
         self._clock = clock
         self._credentials = credentials
         self._verify_absence = verify_absence
-        self._confirmed_at: float | None = None
+        self._evidence = Evidence()
 
     def delete(self, media: Media, attempt: int, time_left_ms: Callable[[], int], *, dry_run: bool) -> Outcome:
         """What NXCloud makes of the wish to delete a media; `attempt` counts the message's receives."""
@@ -97,18 +97,15 @@ class Provider:
 
     def _is_absent(self, media: Media, time_left_ms: Callable[[], int]) -> bool:
         """Whether `getMedia` fails likewise, though NXCloud has lately shown that it can do better than that."""
-        if not self._verify_absence or not self._is_alive():
+        if not self._verify_absence or not self._evidence.is_alive(monotonic()):
             return False
         try:
             self._mended(self._nxcloud.get_media, media, time_left_ms)
         except NxCloudError as error:
-            return may_mean_absent(error) and self._is_alive()
+            return may_mean_absent(error) and self._evidence.is_absent(media, monotonic())
         except (CredentialsError, CredentialsRefusedLatelyError, SecretUnreachableError, OutOfTimeError):
             return False
         return False
-
-    def _is_alive(self) -> bool:
-        return self._confirmed_at is not None and monotonic() < self._confirmed_at + PROOF_OF_LIFE_S
 
     def _mended(self, call: Callable[..., Answered], media: Media, time_left_ms: Callable[[], int]) -> Answered:
         """Calls NXCloud, and once more where the clock or the credentials could be mended in between."""
@@ -137,6 +134,11 @@ class Provider:
         deadline_s = min(LONGEST_CALL_S, time_left_ms() / 1000 - TIME_TO_FINISH_S)
         if deadline_s < SHORTEST_CALL_S:
             raise OutOfTimeError
-        answer = call(credentials, media.business_phone, media.media_id, deadline_s=deadline_s)
-        self._confirmed_at = monotonic()
+        asked_at = monotonic()
+        try:
+            answer = call(credentials, media.business_phone, media.media_id, deadline_s=deadline_s)
+        except NxCloudError:
+            self._evidence.failed(media, monotonic())
+            raise
+        self._evidence.confirmed(media, asked_at)
         return answer
