@@ -5,6 +5,7 @@ from time import monotonic
 from typing import TypeVar
 
 from media_cleanup.absence import Evidence
+from media_cleanup.classification import classify, may_mean_absent
 from media_cleanup.credentials import (
     CredentialsError,
     CredentialsRefusedLatelyError,
@@ -12,7 +13,7 @@ from media_cleanup.credentials import (
     SecretUnreachableError,
 )
 from media_cleanup.media import Media
-from media_cleanup.outcome import Outcome, Result, classify, may_mean_absent
+from media_cleanup.outcome import Outcome, Result
 from nxcloud import (
     ClockSkewError,
     CorrectedClock,

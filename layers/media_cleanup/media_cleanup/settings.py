@@ -4,11 +4,13 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
 from media_cleanup.media import InvalidMediaError, Media
-from nxcloud import Algorithm
+
+if TYPE_CHECKING:  # the index function, which calls nobody, would import requests with it
+    from nxcloud import Algorithm
 
 DEFAULT_OBJECT_KEY_PATTERN = (
     r"(?:^|/)(?P<business_phone>[0-9]{5,15})/"
@@ -31,7 +33,7 @@ class DeletionSettings:
     idempotency_table: str
     deletion_queue_url: str
     dead_letter_queue_url: str
-    sign_algorithm: Algorithm
+    sign_algorithm: "Algorithm"
     default_business_phone: str | None
     object_key_prefix: str
     object_key_pattern: re.Pattern[str]

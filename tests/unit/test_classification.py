@@ -2,7 +2,8 @@
 
 import pytest
 
-from media_cleanup.outcome import Result, classify, may_mean_absent
+from media_cleanup.classification import classify, may_mean_absent
+from media_cleanup.outcome import Result
 from nxcloud import (
     ClockSkewError,
     CredentialsRefusedError,
