@@ -87,6 +87,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else the kernel holds a body back until its headers are acknowledged, 40 ms later
     server: _Server
 
     def do_POST(self) -> None:
