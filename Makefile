@@ -13,7 +13,7 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-docker planted-bugs soak lint format build invoke local deploy lock clean
+.PHONY: help demo test test-docker planted-bugs mutants soak lint format build invoke local deploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,13 +22,16 @@ demo: $(DEV) $(CLOUD) ## Deploy to a local cloud, delete a file, watch its Whats
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.local.demo
 
 test: $(DEV) $(CLOUD) ## Run all tests
-	python -m pytest
+	python -m pytest --cov
 
 test-docker: $(DEV) $(CLOUD) ## Run every sample through `sam local invoke`, where Docker runs
 	python -m pytest -m docker
 
 planted-bugs: $(DEV) ## Plant bugs in the index one by one, and show that the tests catch each
 	python -m tests.histories.planted_bugs
+
+mutants: $(DEV) ## Change the pure decisions bit by bit, and show that the tests notice
+	@python -m tests.mutants
 
 soak: $(DEV) $(CLOUD) ## Let NXCloud misbehave in a storm of deletions: make soak N=2000 SEED=1
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.soak --n $(N) --seed $(SEED)
