@@ -7,13 +7,14 @@ SEED   ?= 1
 
 DEV    := .venv/.installed
 CLOUD  := .venv-cloud/.installed
+BENCH  := .venv-bench/.installed
 BIN    := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-docker planted-bugs mutants soak lint format build invoke local deploy lock clean
+.PHONY: help demo test test-docker planted-bugs mutants soak bench lint format build invoke local deploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ mutants: $(DEV) ## Change the pure decisions bit by bit, and show that the tests
 
 soak: $(DEV) $(CLOUD) ## Let NXCloud misbehave in a storm of deletions: make soak N=2000 SEED=1
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.soak --n $(N) --seed $(SEED)
+
+bench: $(DEV) $(CLOUD) $(BENCH) ## Measure it beside a usual function, and write docs/benchmarks.md: make bench QUICK=1
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.benchmarks --python .venv-bench/bin/python $(if $(QUICK),--quick)
 
 lint: $(DEV) ## Check style, types and the template
 	ruff check
@@ -68,7 +72,7 @@ lock: $(DEV) ## Pin all dependencies anew
 LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
 
 clean: ## Remove everything that make made
-	rm -rf .venv .venv-cloud .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-cloud .venv-bench .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The two environments. A stamp tells that an installation went through to its end.
@@ -81,4 +85,12 @@ $(DEV): requirements-dev.txt
 $(CLOUD): requirements-cloud.txt
 	@echo "setting up .venv-cloud (once)"
 	@rm -rf .venv-cloud && $(PYTHON) -m venv .venv-cloud && .venv-cloud/bin/pip install --quiet --requirement $<
+	@touch $@
+
+# Lambda's Python, where this machine has it: byte code of another does not count
+$(BENCH): requirements-bench.txt
+	@echo "setting up .venv-bench (once)"
+	@for python in python3.13 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.13*/bin/python $(PYTHON); do \
+	  "$$python" --version >/dev/null 2>&1 && break; done; \
+	rm -rf .venv-bench && "$$python" -m venv .venv-bench && .venv-bench/bin/pip install --quiet --requirement $<
 	@touch $@
