@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nxcloud import ClockSkewError, InvalidAnswerError, InvalidRequestError, NxCloudError
-from nxcloud.answers import MAX_MESSAGE_CHARACTERS, Answer, confirmed, retry_after_s
+from nxcloud import ClockSkewError, InvalidAnswerError, InvalidRequestError, NxCloudError, RefusedError
+from nxcloud.answers import Answer, confirmed, retry_after_s
 
 DATE = "Thu, 15 Jan 2026 09:26:53 GMT"
 
@@ -48,6 +48,11 @@ def test_another_code_is_believed_where_it_is_the_requests_fault(status: int) ->
     assert (error.provider_code, error.provider_message, error.http_status) == (9002, "wrong number", status)
 
 
+def test_a_code_below_0_is_one_too() -> None:
+    error = refused(200, {"code": -1, "message": "failed"})
+    assert (type(error), error.provider_code) == (RefusedError, -1)
+
+
 @pytest.mark.parametrize("status", [199, 300, 307, 399, 429, 500, 503])
 def test_another_code_is_not_believed_from_a_server_that_is_unwell(status: int) -> None:
     error = refused(status, {"code": 9002, "message": "wrong number"}, {"Retry-After": "7"})
@@ -81,10 +86,10 @@ def test_a_message_that_is_no_text_is_empty(message: object) -> None:
 
 
 def test_secrets_are_blotted_out_of_messages_before_they_are_cut() -> None:
-    error = refused(200, {"code": -1, "message": "no a key, a secret, a key " + "x" * MAX_MESSAGE_CHARACTERS})
+    error = refused(200, {"code": -1, "message": "no a key, a secret, a key " + "x" * 300})
     assert error.provider_message is not None
     assert error.provider_message.startswith("no ***, ***, *** xxx")
-    assert len(error.provider_message) == MAX_MESSAGE_CHARACTERS
+    assert len(error.provider_message) == 256
 
 
 @pytest.mark.parametrize(
@@ -99,13 +104,15 @@ def test_secrets_are_blotted_out_of_messages_before_they_are_cut() -> None:
         ("9" * 10, None),
         ("", None),
         (None, None),
-        ("Thu, 15 Jan 2026 09:27:53 GMT", 60),
+        ("Thu, 15 Jan 2026 10:26:53 GMT", 3600),
         ("Thu, 15 Jan 2026 09:25:53 GMT", 0),
         ("soon", None),
     ],
 )
 def test_retry_after_in_each_of_its_forms(text: str | None, seconds: int | None) -> None:
-    assert retry_after_s(text, DATE) == seconds
+    after_s = retry_after_s(text, DATE)
+    assert after_s == seconds
+    assert not isinstance(after_s, float)
 
 
 @pytest.mark.parametrize("date", [None, "", "now"])
