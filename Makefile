@@ -4,6 +4,8 @@ PYTHON ?= python3
 EVENT  ?= events/direct-media.json
 N      ?= 2000
 SEED   ?= 1
+STACK  ?= whatsapp-media-cleanup
+QUEUE  ?= deletion
 
 DEV    := .venv/.installed
 CLOUD  := .venv-cloud/.installed
@@ -14,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-docker planted-bugs mutants soak bench lint format build invoke local deploy lock clean
+.PHONY: help demo test test-docker planted-bugs mutants soak bench lint format build invoke local deploy redrive lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +64,9 @@ local: $(DEV) $(CLOUD) ## Run the local cloud and the simulator for `sam local i
 
 deploy: $(DEV) build ## Deploy to your AWS account, asking for the parameters
 	sam deploy --guided
+
+redrive: $(DEV) ## Send dead letters back after a repair: make redrive STACK=… QUEUE=deletion
+	python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)"
 
 lock: $(DEV) ## Pin all dependencies anew
 	cd layers/nxcloud && $(LOCK) --generate-hashes requirements.in -o requirements.txt
