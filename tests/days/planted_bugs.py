@@ -8,13 +8,13 @@ BUGS = (
     PlantedBug(
         "an unavailable message is let go",
         "redelivery.py",
-        "            raise ComesAgainError\n        _dead",
-        "            return\n        _dead",
+        "    if unavailable:\n",
+        "    if False:\n",
     ),
     PlantedBug(
         "a message is let go that could not be dead-lettered",
         "redelivery.py",
-        "        raise ComesAgainError from None",
+        "        raise ComesAgainError(None) from None",
         "        return",
     ),
     PlantedBug(
@@ -26,7 +26,7 @@ BUGS = (
     PlantedBug(
         "nothing is ever given up",
         "redelivery.py",
-        "given_up(outcome, delivery.attempt)",
+        "given_up(outcome, attempt)",
         "outcome",
     ),
     PlantedBug("given up one receive too early", "outcome.py", "LAST_ATTEMPT = 15", "LAST_ATTEMPT = 14"),
