@@ -79,15 +79,29 @@ def test_events_without_a_queue_have_a_failure_destination(side: Side) -> None:
 
 
 @on_both_sides
-def test_queues_admit_only_who_sends_to_them(side: Side) -> None:
-    by_s3, by_eventbridge = (
-        statement["Fn::If"][1] for statement in RESOURCES[f"{side.queue}Policy"]["PolicyDocument"]["Statement"]
-    )
+def test_queues_admit_only_who_sends_to_them_and_by_tls(side: Side) -> None:
+    by_rule = {
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [side.rule, "Arn"]}},
+        "StringEqualsIfExists": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+    }
+    without_tls, by_s3, by_eventbridge = statements_about(side.queue)
+    without_tls_either, by_eventbridge_either = statements_about(side.dead)
     assert by_s3["Condition"].keys() == {"StringEquals", "ArnEquals"}
-    assert by_eventbridge["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [side.rule, "Arn"]}}}
-    for statement in (by_s3, by_eventbridge):
-        assert statement["Action"] == "sqs:SendMessage"
-        assert statement["Resource"] == {"Fn::GetAtt": [side.queue, "Arn"]}
+    assert by_eventbridge["Condition"] == by_eventbridge_either["Condition"] == by_rule
+    for statement in (by_s3, by_eventbridge, by_eventbridge_either):
+        assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
+    for statement in (without_tls, without_tls_either):
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "sqs:*")
+
+
+def statements_about(queue: str) -> list[Any]:
+    """What a queue's policy says, whatever the conditions."""
+    policy = RESOURCES[f"{queue}Policy"]
+    assert policy["Queues"] == [{"Ref": queue}]
+    statements = [each.get("Fn::If", [None, each])[1] for each in policy["PolicyDocument"]["Statement"]]
+    assert all(statement["Resource"] == {"Fn::GetAtt": [queue, "Arn"]} for statement in statements)
+    return statements
 
 
 def test_the_bucket_tells_of_both_families_of_deletions_and_of_stores_and_tags() -> None:
@@ -168,7 +182,6 @@ SHARED = {
                     "sqs:GetQueueAttributes",
                 ],
                 "RememberDeletions": [
-                    "dynamodb:GetItem",
                     "dynamodb:PutItem",
                     "dynamodb:UpdateItem",
                     "dynamodb:DeleteItem",
