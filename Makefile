@@ -7,6 +7,7 @@ SEED   ?= 1
 
 DEV    := .venv/.installed
 CLOUD  := .venv-cloud/.installed
+CHECKS := .venv-checks/.installed
 BIN    := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
@@ -33,12 +34,15 @@ planted-bugs: $(DEV) ## Plant bugs in the index one by one, and show that the te
 soak: $(DEV) $(CLOUD) ## Let NXCloud misbehave in a storm of deletions: make soak N=2000 SEED=1
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.soak --n $(N) --seed $(SEED)
 
-lint: $(DEV) ## Check style, types and the template
+lint: $(DEV) $(CHECKS) ## Check style, types, the template, and that no secret is among the files
 	ruff check
 	ruff format --check
 	mypy
 	sam validate --lint
 	cfn-lint template.yaml
+	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup python -m tests.local.expanded .aws-sam/expanded.json
+	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
+	.ci/secrets
 
 format: $(DEV) ## Let ruff put the code in shape
 	ruff check --fix
@@ -61,14 +65,15 @@ lock: $(DEV) ## Pin all dependencies anew
 	cd layers/media_cleanup && $(LOCK) --generate-hashes requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) requirements-cloud.in -o requirements-cloud.txt
+	$(LOCK) requirements-checks.in -o requirements-checks.txt
 
 LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
 
 clean: ## Remove everything that make made
-	rm -rf .venv .venv-cloud .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-cloud .venv-checks .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# The two environments. A stamp tells that an installation went through to its end.
+# The environments. A stamp tells that an installation went through to its end.
 $(DEV): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one by PYTHON=…")'
 	@echo "setting up .venv (once, about a minute)"
@@ -78,4 +83,9 @@ $(DEV): requirements-dev.txt
 $(CLOUD): requirements-cloud.txt
 	@echo "setting up .venv-cloud (once)"
 	@rm -rf .venv-cloud && $(PYTHON) -m venv .venv-cloud && .venv-cloud/bin/pip install --quiet --requirement $<
+	@touch $@
+
+$(CHECKS): requirements-checks.txt
+	@echo "setting up .venv-checks (once, about half a minute)"
+	@rm -rf .venv-checks && $(PYTHON) -m venv .venv-checks && .venv-checks/bin/pip install --quiet --requirement $<
 	@touch $@
