@@ -4,17 +4,20 @@ PYTHON ?= python3
 EVENT  ?= events/direct-media.json
 N      ?= 2000
 SEED   ?= 1
+STACK  ?= whatsapp-media-cleanup
+QUEUE  ?= deletion
 
 DEV    := .venv/.installed
 CLOUD  := .venv-cloud/.installed
 CHECKS := .venv-checks/.installed
+BENCH  := .venv-bench/.installed
 BIN    := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-docker planted-bugs soak lint format build invoke local deploy lock clean
+.PHONY: help demo test test-docker planted-bugs mutants soak bench lint format build invoke local deploy redrive lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +26,7 @@ demo: $(DEV) $(CLOUD) ## Deploy to a local cloud, delete a file, watch its Whats
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.local.demo
 
 test: $(DEV) $(CLOUD) ## Run all tests
-	python -m pytest
+	python -m pytest --cov
 
 test-docker: $(DEV) $(CLOUD) ## Run every sample through `sam local invoke`, where Docker runs
 	python -m pytest -m docker
@@ -31,8 +34,14 @@ test-docker: $(DEV) $(CLOUD) ## Run every sample through `sam local invoke`, whe
 planted-bugs: $(DEV) ## Plant bugs in the index one by one, and show that the tests catch each
 	python -m tests.histories.planted_bugs
 
+mutants: $(DEV) ## Change the pure decisions bit by bit, and show that the tests notice
+	@python -m tests.mutants
+
 soak: $(DEV) $(CLOUD) ## Let NXCloud misbehave in a storm of deletions: make soak N=2000 SEED=1
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.soak --n $(N) --seed $(SEED)
+
+bench: $(DEV) $(CLOUD) $(BENCH) ## Measure it beside a usual function, and write docs/benchmarks.md: make bench QUICK=1
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.benchmarks --python .venv-bench/bin/python $(if $(QUICK),--quick)
 
 lint: $(DEV) $(CHECKS) ## Check style, types, the template, and that no secret is among the files
 	ruff check
@@ -60,6 +69,9 @@ local: $(DEV) $(CLOUD) ## Run the local cloud and the simulator for `sam local i
 deploy: $(DEV) build ## Deploy to your AWS account, asking for the parameters
 	sam deploy --guided
 
+redrive: $(DEV) ## Send dead letters back after a repair: make redrive STACK=… QUEUE=deletion
+	python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)"
+
 lock: $(DEV) ## Pin all dependencies anew
 	cd layers/nxcloud && $(LOCK) --generate-hashes requirements.in -o requirements.txt
 	cd layers/media_cleanup && $(LOCK) --generate-hashes requirements.in -o requirements.txt
@@ -70,7 +82,7 @@ lock: $(DEV) ## Pin all dependencies anew
 LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
 
 clean: ## Remove everything that make made
-	rm -rf .venv .venv-cloud .venv-checks .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-cloud .venv-checks .venv-bench .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The environments. A stamp tells that an installation went through to its end.
@@ -88,4 +100,12 @@ $(CLOUD): requirements-cloud.txt
 $(CHECKS): requirements-checks.txt
 	@echo "setting up .venv-checks (once, about half a minute)"
 	@rm -rf .venv-checks && $(PYTHON) -m venv .venv-checks && .venv-checks/bin/pip install --quiet --requirement $<
+	@touch $@
+
+# Lambda's Python, where this machine has it: byte code of another does not count
+$(BENCH): requirements-bench.txt
+	@echo "setting up .venv-bench (once)"
+	@for python in python3.13 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.13*/bin/python $(PYTHON); do \
+	  "$$python" --version >/dev/null 2>&1 && break; done; \
+	rm -rf .venv-bench && "$$python" -m venv .venv-bench && .venv-bench/bin/pip install --quiet --requirement $<
 	@touch $@

@@ -17,12 +17,13 @@ from tests.local.cloud import LocalCloud
 from tests.local.stack import Stack
 from tests.simulator import Fault, Simulator
 
-# MiniStack's poller and log writer, which stand for Lambda's own use of a role, ask IAM for nothing (source of what is
-# needed: AWS's managed policy AWSLambdaSQSQueueExecutionRole). It says 404 to everyone, where S3 says 403 to a role
-# without s3:ListBucket. Nor does it ask whether EventBridge may send to a queue, and S3 invoke a function.
+# MiniStack's poller, log writer and tracer, which stand for Lambda's own use of a role, ask IAM for nothing (source of
+# what is needed: AWS's managed policies AWSLambdaSQSQueueExecutionRole and AWSXRayDaemonWriteAccess). It says 404 to
+# everyone, where S3 says 403 to a role without s3:ListBucket. Nor does it ask whether EventBridge may send to a queue,
+# and S3 invoke a function.
 NOT_ENFORCED = {
     *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
-    *("logs:CreateLogStream", "logs:PutLogEvents"),
+    *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"),
     "s3:ListBucket",
 }
 DELETE, INDEX = "DeleteMediaFunction", "IndexMediaFunction"

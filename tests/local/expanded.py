@@ -1,6 +1,7 @@
 """The template as CloudFormation sees it, after SAM's transform: for tests, and as a file for checkers."""
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -34,4 +35,5 @@ def expanded(packed: Mapping[str, str] = PACKED, **parameters: str) -> dict[str,
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)  # the transform misses toggles that AWS keeps for itself
     Path(sys.argv[1]).write_text(json.dumps(expanded(), indent=1))

@@ -25,7 +25,8 @@ TIMEOUT_S = 60
 class Emulator:
     """The function in the emulator: one execution environment, invoked over HTTP as Lambda's runtime API has it."""
 
-    def __init__(self, port: int, log: Path) -> None:
+    def __init__(self, port: int, log: Path, process_id: int) -> None:
+        self.process_id = process_id
         self._url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
         self.log = log
 
@@ -35,8 +36,18 @@ class Emulator:
 
 
 @contextmanager
-def emulator(environment: dict[str, str], log: Path, function: str = "DeleteMediaFunction") -> Iterator[Emulator]:
-    """Starts the emulator with a function's settings; what the function prints goes to `log`."""
+def emulator(
+    environment: dict[str, str],
+    log: Path,
+    function: str = "DeleteMediaFunction",
+    code: Path | None = None,
+    python: str = sys.executable,
+) -> Iterator[Emulator]:
+    """Starts the emulator with a function's settings; what the function prints goes to `log`.
+
+    `code` is where its built files are, `python` the interpreter that has the runtime's packages.
+    """
+    code = code or BUILD / function
     machine = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
     binary = Path(samcli.__file__).parent / "local/rapid" / f"aws-lambda-rie-{machine}"
     port, runtime_port = free_port(), free_port()
@@ -46,14 +57,14 @@ def emulator(environment: dict[str, str], log: Path, function: str = "DeleteMedi
                 binary,
                 *("--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
                 *("--runtime-api-address", f"127.0.0.1:{runtime_port}"),
-                *(sys.executable, "-m", "awslambdaric", "app.lambda_handler"),
+                *(python, "-m", "awslambdaric", "app.lambda_handler"),
             ],
-            cwd=BUILD / function,
+            cwd=code,
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": os.pathsep.join(str(BUILD / layer / "python") for layer in LAYERS),
                 "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's code directories are read-only
-                "LAMBDA_TASK_ROOT": str(BUILD / function),
+                "LAMBDA_TASK_ROOT": str(code),
                 "AWS_LAMBDA_FUNCTION_NAME": function,
                 "AWS_LAMBDA_FUNCTION_TIMEOUT": str(TIMEOUT_S),
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
@@ -70,7 +81,7 @@ def emulator(environment: dict[str, str], log: Path, function: str = "DeleteMedi
         )
         try:
             _wait_for(port, process, log)
-            yield Emulator(port, log)
+            yield Emulator(port, log, process.pid)
         finally:
             os.killpg(process.pid, 9)
             process.wait()

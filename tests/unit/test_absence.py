@@ -2,7 +2,7 @@
 
 import pytest
 
-from media_cleanup.absence import MOST_REMEMBERED, PROOF_OF_LIFE_S, Evidence
+from media_cleanup.absence import Evidence
 from media_cleanup.media import Media
 
 GONE = Media("8615800001795", "gone")
@@ -34,9 +34,10 @@ def test_a_calm_provider_that_works_for_others_is_believed_at_once(evidence: Evi
 
 def test_proof_of_life_is_good_for_a_minute(evidence: Evidence) -> None:
     evidence.confirmed(OTHER, 0)
-    assert evidence.is_alive(PROOF_OF_LIFE_S - 0.1)
-    assert not evidence.is_alive(PROOF_OF_LIFE_S)
-    assert not missed(evidence, GONE, PROOF_OF_LIFE_S)
+    assert evidence.is_alive(59.9)
+    assert not evidence.is_alive(60)
+    assert not evidence.is_alive(61)
+    assert not missed(evidence, GONE, 60)
 
 
 def test_the_beginning_of_an_outage_is_not_taken_for_absence(evidence: Evidence) -> None:
@@ -62,6 +63,13 @@ def test_an_answer_that_was_asked_for_before_the_first_miss_proves_nothing(evide
     assert not missed(evidence, GONE, 40)
 
 
+def test_an_answer_that_was_asked_for_just_then_proves_nothing_either(evidence: Evidence) -> None:
+    evidence.failed(OTHER, 1)
+    assert not missed(evidence, GONE, 10)
+    evidence.confirmed(OTHER, 10)
+    assert not missed(evidence, GONE, 40)
+
+
 def test_late_answers_do_not_turn_the_proof_back(evidence: Evidence) -> None:
     evidence.confirmed(OTHER, 50)
     evidence.confirmed(OTHER, 0)
@@ -79,20 +87,26 @@ def test_a_media_that_was_found_after_all_begins_anew(evidence: Evidence) -> Non
 def test_a_failure_of_long_ago_disturbs_nobody(evidence: Evidence) -> None:
     evidence.failed(OTHER, 0)
     evidence.confirmed(OTHER, 50)
-    assert missed(evidence, GONE, PROOF_OF_LIFE_S)
+    assert missed(evidence, GONE, 60)
+
+
+def test_so_does_one_of_a_little_longer_ago(evidence: Evidence) -> None:
+    evidence.failed(OTHER, 0)
+    evidence.confirmed(OTHER, 50)
+    assert missed(evidence, GONE, 61)
 
 
 def test_a_failure_within_the_minute_makes_the_first_miss_wait(evidence: Evidence) -> None:
     evidence.failed(OTHER, 0)
     evidence.confirmed(OTHER, 50)
-    assert not missed(evidence, GONE, PROOF_OF_LIFE_S - 0.1)
+    assert not missed(evidence, GONE, 59.9)
 
 
 def test_very_many_failures_are_not_all_remembered(evidence: Evidence) -> None:
     evidence.confirmed(OTHER, 0)
     evidence.failed(OTHER, 0)
-    for number in range(MOST_REMEMBERED + 1):
+    for number in range(10_001):
         assert not missed(evidence, Media("8615800001795", str(number)), 1)
     evidence.confirmed(OTHER, 2)
+    assert missed(evidence, Media("8615800001795", "1"), 3)
     assert not missed(evidence, Media("8615800001795", "0"), 3)  # forgotten, and so waits for another miss
-    assert missed(evidence, Media("8615800001795", "9999"), 3)

@@ -55,6 +55,7 @@ def test_the_error_of_each_code(codes: list[int], kind: type[RefusedError]) -> N
         (refusal(4711, "", 200), True),
         (refusal(0, "", 200), False),  # code 0 without success
         (refusal(-1, "", 404), False),
+        (refusal(-1, "", 199), False),
         (refusal(9002, "", 200), False),
         (refusal(1003, "", 200), False),
         (NoAnswerError("silence"), False),

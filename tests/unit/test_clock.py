@@ -1,12 +1,21 @@
 """The clock that requests are signed by, and what it learns from the provider's `Date`."""
 
+import time
+
 import pytest
 
-from nxcloud import CorrectedClock
+from nxcloud import CorrectedClock, system_clock_ms
 from nxcloud.clock import http_date_ms
 
 NOW_MS = 1_768_469_213_000  # Thu, 15 Jan 2026 09:26:53 GMT
 DAY_MS = 86_400_000
+
+
+def test_the_systems_clock_counts_milliseconds() -> None:
+    before_s = time.time()
+    now_ms = system_clock_ms()
+    assert isinstance(now_ms, int)
+    assert int(before_s * 1000) <= now_ms <= time.time() * 1000
 
 
 @pytest.mark.parametrize("off_ms", [0, 61_000, -61_000, DAY_MS, -DAY_MS])

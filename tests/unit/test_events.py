@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media_cleanup.events import (
-    MAX_ENVELOPES,
     Happening,
     LinkRequest,
     Nothing,
@@ -208,6 +207,31 @@ def test_a_permanent_deletion_names_its_version_and_a_delete_marker_does_not() -
     assert about_an_object(event).file == FILE
 
 
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("ObjectRemoved:Delete", "some-version"),
+        ("ObjectRemoved:DeleteMarkerCreated", None),
+        ("LifecycleExpiration:Delete", "some-version"),
+        ("LifecycleExpiration:DeleteMarkerCreated", None),
+        ("ObjectCreated:Put", "some-version"),
+    ],
+)
+def test_only_a_delete_markers_version_is_not_the_objects(name: str, version: str | None) -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventName"] = name
+    event["Records"][0]["s3"]["object"]["versionId"] = "some-version"
+    assert about_an_object(event).file == S3Object(BUCKET, KEY, version)
+
+
+@pytest.mark.parametrize("kind", ["", None, "Deleted", "Another Marker Created"])
+def test_an_unknown_type_of_deletion_is_taken_for_permanent(kind: str | None) -> None:
+    event = sample("eventbridge-deleted")
+    event["detail"]["object"]["version-id"] = "some-version"
+    event["detail"]["deletion-type"] = kind
+    assert about_an_object(event).file == S3Object(BUCKET, KEY, "some-version")
+
+
 @pytest.mark.parametrize("detail", ["", " ", "a b", "ü", 7, None, ["0"], "0" * 300])
 def test_strange_sequencers_and_etags_count_as_left_out(detail: object) -> None:
     event = sample("s3-created")
@@ -230,10 +254,11 @@ def test_every_minor_version_is_understood(version: str | None) -> None:
     assert about_an_object(event) == REMOVED
 
 
-def test_another_major_version_is_not_guessed_at() -> None:
+@pytest.mark.parametrize("version", ["3.0", "1.0", "10.2"])
+def test_another_major_version_is_not_guessed_at(version: str) -> None:
     event = sample("s3-removed")
-    event["Records"][0]["eventVersion"] = "3.0"
-    assert read(event)[0].subject == NotUnderstood("an S3 event of version 3.0; version 2 is understood")
+    event["Records"][0]["eventVersion"] = version
+    assert read(event)[0].subject == NotUnderstood(f"an S3 event of version {version}; version 2 is understood")
 
 
 @pytest.mark.parametrize(
@@ -323,7 +348,7 @@ def test_no_records_at_all_delete_nothing() -> None:
 
 def test_envelopes_may_nest_but_not_without_end() -> None:
     message: dict[str, Any] = {"business_phone": PHONE, "media_id": MEDIA_ID}
-    for _ in range(MAX_ENVELOPES - 1):
+    for _ in range(7):  # and the message itself
         message = {"requestPayload": message}
     assert requests_in(message, None) == [Request(MEDIA)]
     [request] = requests_in({"requestPayload": message}, None)

@@ -129,3 +129,10 @@ def test_a_label_without_its_phone_says_so() -> None:
     media, [error] = media_in_labels({"whatsapp-media-id": MEDIA_ID}, None)
     assert media == []
     assert str(error) == "whatsapp-business-phone is missing, and DEFAULT_BUSINESS_PHONE is not set"
+
+
+@pytest.mark.parametrize("key", ["k" * 1024, "ü" * 512])
+def test_the_longest_key_that_an_object_can_have(key: str) -> None:
+    assert S3Object.checked("bucket", key).key == key
+    with pytest.raises(InvalidObjectError):
+        S3Object.checked("bucket", key + "k")

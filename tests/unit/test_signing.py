@@ -88,6 +88,11 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(access_key
     assert not access_key or access_key not in str(caught.value)
 
 
+def test_any_printable_character_makes_a_key() -> None:
+    every = "".join(map(chr, range(0x21, 0x7F)))
+    assert Credentials(every, "a secret").access_key == every
+
+
 def test_an_empty_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="empty"):
         Credentials("k", "")

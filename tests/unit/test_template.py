@@ -47,12 +47,12 @@ def test_the_names_that_others_rely_on() -> None:
     assert {
         *("CredentialsSecretArn", "NxCloudBaseUrl", "SignatureAlgorithm", "SourceBucketName", "CreateSourceBucket"),
         *("ObjectKeyPrefix", "ObjectKeyPattern", "DefaultBusinessPhone", "DryRun", "MaxConcurrency"),
-        *("LogRetentionDays", "Architecture", "VerifyAbsence", "ConcurrentCalls"),
+        *("LogRetentionDays", "Architecture", "VerifyAbsence", "ConcurrentCalls", "LagObjectiveSeconds", "AlarmEmail"),
         *("DeploymentPreference", "KmsKeyArn"),
     } == TEMPLATE["Parameters"].keys()
     assert {
         *("DeletionQueueUrl", "DeletionDeadLetterQueueUrl", "CredentialsSecretArn", "SourceBucketName"),
-        *("IndexQueueUrl", "DeleteMediaFunctionArn"),
+        *("IndexQueueUrl", "IndexDeadLetterQueueUrl", "DeleteMediaFunctionArn"),
     } == TEMPLATE["Outputs"].keys()
 
 
@@ -177,6 +177,7 @@ SHARED = {
     "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
     "TellMissingObjects": "s3:ListBucket",
     "UseOwnKey": ["kms:Decrypt", "kms:GenerateDataKey"],
+    "SendTraces": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
 }
 
 
@@ -221,9 +222,10 @@ def test_a_role_may_do_no_more_than_it_needs(role: str, actions: dict[str, objec
     statements = RESOURCES[role]["Policies"][0]["PolicyDocument"]["Statement"]
     plain = [statement.get("Fn::If", [None, statement])[1] for statement in statements]
     assert {statement["Sid"]: statement["Action"] for statement in plain} == SHARED | actions
-    for statement in plain:  # the user's own pattern of buckets apart, a star stands for the objects of a bucket alone
-        stars = "*" in json.dumps(statement["Resource"])
-        assert stars == (statement["Sid"] == "LookAtObjects")
+    for statement in plain:
+        # X-Ray knows no resources; else a star stands for the objects of a bucket
+        stars = statement["Sid"] in {"SendTraces", "LookAtObjects"}
+        assert ("*" in json.dumps(statement["Resource"])) == stars
 
 
 @pytest.mark.parametrize(
@@ -312,6 +314,8 @@ def test_codedeploy_shifts_only_where_it_is_asked_to(preference: str) -> None:
     for group in groups.values():
         assert group["DeploymentConfigName"]["Fn::Sub"][1] == {"ConfigName": preference}
         assert group["AutoRollbackConfiguration"]["Enabled"]
+        alarms = [alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]]
+        assert alarms == ["DeleteMediaErrorsAlarm", "IndexMediaErrorsAlarm"]
 
 
 KEY = {"Fn::If": ["OwnKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}

@@ -32,7 +32,8 @@ class Evidence:
         """Notes a call about this media that failed."""
         with self._lock:
             self._failed_at.pop(media, None)  # so that the latest stands last
-            _bounded(self._failed_at)[media] = at
+            self._failed_at[media] = at
+            _keep_within_bounds(self._failed_at)
 
     def is_alive(self, now: float) -> bool:
         """Whether NXCloud has lately answered anything with code 0."""
@@ -41,7 +42,8 @@ class Evidence:
     def is_absent(self, media: Media, now: float) -> bool:
         """Whether a media is gone that has just been neither deleted nor found."""
         with self._lock:
-            missed_at = _bounded(self._missed_at).setdefault(media, now)
+            missed_at = self._missed_at.setdefault(media, now)
+            _keep_within_bounds(self._missed_at)
             if self._confirmed_at is None or not self.is_alive(now):
                 return False
             return missed_at < self._confirmed_at or self._is_calm(media, now)
@@ -51,8 +53,7 @@ class Evidence:
         return latest_at is None or latest_at + PROOF_OF_LIFE_S <= now
 
 
-def _bounded(times: dict[Media, float]) -> dict[Media, float]:
-    """The same times, without the one that was noted first where there are very many."""
-    if len(times) >= MOST_REMEMBERED:
+def _keep_within_bounds(times: dict[Media, float]) -> None:
+    """Forgets what was noted first where there is very much."""
+    if len(times) > MOST_REMEMBERED:
         del times[next(iter(times))]
-    return times

@@ -3,71 +3,87 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import random
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from botocore.exceptions import BotoCoreError, ClientError
 
 from media_cleanup.events import Request, requests_in_text
 from media_cleanup.masking import mask_numbers
 from media_cleanup.observability import Delivery, logger, report
 from media_cleanup.outcome import Outcome, Result, given_up
-from media_cleanup.task import Task, carry_out_all
+from media_cleanup.task import Task, carry_out_all, place_of
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef, MessageAttributeValueTypeDef
 
 FIRST_DELAY_S = 30
 LONGEST_DELAY_S = 4 * 3600
 MAX_ATTRIBUTE_CHARACTERS = 256
-# What SQS takes in an attribute's text (source: Amazon SQS API Reference, "SendMessage")
-_NOT_IN_ATTRIBUTES = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What SQS does not take in an attribute's text (source: Amazon SQS API Reference, "SendMessage")
+_NOT_IN_ATTRIBUTES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class ComesAgainError(Exception):
-    """The message is not done; Powertools puts it into `batchItemFailures`, and SQS delivers it again."""
+    """The message is not done: SQS delivers it again after so many seconds, None for the queue's own time."""
+
+    def __init__(self, delay_s: int | None) -> None:
+        super().__init__(delay_s)
+        self.delay_s = delay_s
 
 
-def settle_batch(event: dict[str, Any], task: Task, time_left_ms: Callable[[], int]) -> "PartialItemFailureResponse":
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message from SQS, and the requests in it."""
+
+    message_id: str
+    receipt_handle: str
+    body: str
+    delivery: Delivery
+    requests: list[Request]
+
+
+def settle_batch(event: dict[str, Any], task: Task, time_left_ms: Callable[[], int]) -> dict[str, list[dict[str, str]]]:
     """Works on the messages of an SQS event all at once, then settles each, and names those that must come again."""
-    phone = task.settings.default_business_phone
-    parts = [
-        (_delivery(record), request)
-        for record in event["Records"]
-        for request in requests_in_text(record.get("body"), phone)
-    ]
-    outcomes_of_parts = carry_out_all(
-        task, [request for _, request in parts], [delivery.attempt for delivery, _ in parts], time_left_ms
+    messages = [_message(record, task.settings.default_business_phone) for record in event["Records"]]
+    outcomes = iter(
+        carry_out_all(
+            task,
+            [request for message in messages for request in message.requests],
+            [message.delivery.attempt for message in messages for _ in message.requests],
+            time_left_ms,
+        )
     )
+    coming_again: list[_Message] = []
     delays: list[tuple[str, int]] = []
-
-    def settle(record: "SQSRecord") -> None:
-        delivery = _delivery(record)
-        its_parts = [
-            (request, [given_up(outcome, delivery.attempt) for outcome in outcomes])
-            for (its_delivery, request), outcomes in zip(parts, outcomes_of_parts, strict=True)
-            if its_delivery == delivery
-        ]
-        outcomes = [outcome for _, its_outcomes in its_parts for outcome in its_outcomes]
-        for outcome in outcomes:
-            report(task.story, outcome, delivery)
-        unavailable = [outcome for outcome in outcomes if outcome.result is Result.UNAVAILABLE]
-        if unavailable:
-            delay_s = max(delay_of(outcome, delivery.attempt, random()) for outcome in unavailable)  # noqa: S311 (to spread load)
-            delays.append((record.receipt_handle, delay_s))
-            raise ComesAgainError
-        _dead_letter_rejected(task, record.body, its_parts, delivery)
-
-    # A wholly failed batch raises by default, and Lambda would log it as the function's own error
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    answer = process_partial_response(event, settle, processor)
+    for message in messages:
+        try:
+            _settle(task, message, [(request, next(outcomes)) for request in message.requests])
+        except ComesAgainError as error:
+            coming_again.append(message)
+            if error.delay_s is not None:
+                delays.append((message.receipt_handle, error.delay_s))
+        except Exception as error:  # noqa: BLE001 (a bug, which must not hold up the neighbours)
+            coming_again.append(message)
+            logger.error("settling_failed", extra={"error": place_of(error), "message_id": message.delivery.message_id})
     if delays and task.queue_url:
         _delay(task, task.queue_url, delays)
-    return answer
+    return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in coming_again]}
+
+
+def _settle(task: Task, message: _Message, parts: list[tuple[Request, list[Outcome]]]) -> None:
+    """Reports what became of a message, and dead-letters what can never succeed. Raises ComesAgainError."""
+    attempt = message.delivery.attempt
+    parts = [(request, [given_up(outcome, attempt) for outcome in outcomes]) for request, outcomes in parts]
+    outcomes = [outcome for _, its_outcomes in parts for outcome in its_outcomes]
+    for outcome in outcomes:
+        report(task.story, outcome, message.delivery)
+    unavailable = [outcome for outcome in outcomes if outcome.result is Result.UNAVAILABLE]
+    if unavailable:
+        raise ComesAgainError(max(delay_of(outcome, attempt, random()) for outcome in unavailable))  # noqa: S311 (to spread load)
+    _dead_letter_rejected(task, message, parts)
 
 
 def delay_of(outcome: Outcome, attempt: int, jitter: float) -> int:
@@ -119,15 +135,13 @@ def _cleaned(text: str) -> str:
     return _NOT_IN_ATTRIBUTES.sub("", mask_numbers(text))[:MAX_ATTRIBUTE_CHARACTERS].strip()
 
 
-def _dead_letter_rejected(
-    task: Task, body: str, parts: list[tuple[Request, list[Outcome]]], delivery: Delivery
-) -> None:
+def _dead_letter_rejected(task: Task, message: _Message, parts: list[tuple[Request, list[Outcome]]]) -> None:
     """Sends each rejected part of a message to the dead-letter queue: by itself, or as the message that it is."""
     for request, outcomes in parts:
         rejected = [outcome for outcome in outcomes if outcome.result is Result.REJECTED]
         if rejected:
-            text = body if request.message is None else json.dumps(request.message)
-            _dead_letter(task, text, dead_letter_attributes(rejected[0], delivery, _now()))
+            text = message.body if request.message is None else json.dumps(request.message)
+            _dead_letter(task, text, dead_letter_attributes(rejected[0], message.delivery, datetime.now(UTC)))
 
 
 def _dead_letter(task: Task, body: str, attributes: "dict[str, MessageAttributeValueTypeDef]") -> None:
@@ -137,19 +151,21 @@ def _dead_letter(task: Task, body: str, attributes: "dict[str, MessageAttributeV
         task.aws.sqs.send_message(QueueUrl=queue_url, MessageBody=body, MessageAttributes=attributes)
     except (ClientError, BotoCoreError) as error:
         logger.error("dead_lettering_failed", extra={"error": type(error).__name__, "queue_url": queue_url})
-        raise ComesAgainError from None
+        raise ComesAgainError(None) from None
 
 
-def _delivery(record: "SQSRecord | dict[str, Any]") -> Delivery:
+def _message(record: dict[str, Any], default_business_phone: str | None) -> _Message:
     attributes = record.get("attributes") or {}
     sent = attributes.get("SentTimestamp")
-    return Delivery(
-        trigger="sqs",
-        attempt=int(attributes.get("ApproximateReceiveCount", 1)),
+    return _Message(
         message_id=record["messageId"],
-        sent_ms=None if sent is None else int(sent),
+        receipt_handle=record.get("receiptHandle", ""),
+        body=record.get("body") or "",
+        delivery=Delivery(
+            trigger="sqs",
+            attempt=int(attributes.get("ApproximateReceiveCount", 1)),
+            message_id=record["messageId"],
+            sent_ms=None if sent is None else int(sent),
+        ),
+        requests=requests_in_text(record.get("body"), default_business_phone),
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -68,7 +68,11 @@ def carry_out(task: Task, request: Request, attempt: int, time_left_ms: Callable
     try:
         outcomes = task.outcomes(request.subject, attempt, time_left_ms)
     except Exception as error:  # noqa: BLE001 (a bug: its place is told, its text may hold what logs must not)
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"internal_error: {type(error).__name__} in {place.name}, line {place.lineno}"
-        outcomes = [Outcome(result=Result.UNAVAILABLE, reason=reason)]
+        outcomes = [Outcome(result=Result.UNAVAILABLE, reason=f"internal_error: {place_of(error)}")]
     return [replace(outcome, happened_ms=request.happened_ms) for outcome in outcomes]
+
+
+def place_of(error: Exception) -> str:
+    """What an error is and where it was raised, without its text."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {place.name}, line {place.lineno}"

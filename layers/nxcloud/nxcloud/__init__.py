@@ -1,6 +1,7 @@
 """A client of NXCloud's WhatsApp media API. It knows nothing of AWS."""
 
-from nxcloud.client import Answer, MediaClient, MediaFile
+from nxcloud.answers import Answer
+from nxcloud.client import MediaClient, MediaFile
 from nxcloud.clock import CorrectedClock, system_clock_ms
 from nxcloud.errors import (
     ClockSkewError,

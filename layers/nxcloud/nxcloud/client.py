@@ -2,33 +2,21 @@
 
 import http.client
 import json
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import requests
 import urllib3
 
-from nxcloud.clock import http_date_ms, system_clock_ms
+from nxcloud.answers import Answer, confirmed
+from nxcloud.clock import system_clock_ms
 from nxcloud.errors import InvalidAnswerError, NoAnswerError, refusal
 from nxcloud.signing import Algorithm, Credentials, SignatureAuth
 from nxcloud.transport import DeadConnectionError, bounded_session
 
 DEADLINE_S = 10.0
 MAX_ANSWER_BYTES = 64 * 1024
-MAX_MESSAGE_CHARACTERS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A confirmed success: the API's code and message, its `data`, and the HTTP status they came with."""
-
-    code: int
-    message: str
-    data: dict[str, Any]
-    http_status: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +78,7 @@ class MediaClient:
         auth = SignatureAuth(credentials, action, self._now_ms, self._algorithm)
         response, body = self._post(f"/api/wa/{action}", json.dumps(fields).encode(), auth, deadline_s)
         secrets = (credentials.access_key, credentials.access_secret, response.request.headers["sign"])
-        return _confirmed(response, body, secrets)
+        return confirmed(response.status_code, response.headers, body, secrets)
 
     def _post(self, path: str, body: bytes, auth: SignatureAuth, deadline_s: float) -> tuple[requests.Response, bytes]:
         """The one answer, within the deadline; asked for again where a kept-alive connection turned out to be dead."""
@@ -144,50 +132,3 @@ def _read(response: requests.Response) -> bytes:
             what = f"NXCloud answered with more than {MAX_ANSWER_BYTES // 1024} KiB"
             raise InvalidAnswerError(what, http_status=response.status_code)
     return bytes(body)
-
-
-def _confirmed(response: requests.Response, body: bytes, secrets: tuple[str, ...]) -> Answer:
-    """The answer with `code` 0 that HTTP's status agrees with; all others are raised."""
-    status, answer = response.status_code, _json_object(body)
-    after_s = _retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date"))
-    code = answer.get("code")
-    if type(code) is not int:  # `true` is an int to isinstance
-        raise InvalidAnswerError(
-            f"NXCloud answered HTTP {status} without a JSON object and its code",
-            http_status=status,
-            retry_after_s=after_s,
-        )
-    message = _without(secrets, answer.get("message"))
-    if 200 <= status < 300 and code == 0:
-        data = answer.get("data")
-        return Answer(code, message, data if isinstance(data, dict) else {}, status)
-    if code != 0 and (200 <= status < 300 or 400 <= status < 500) and status != http.client.TOO_MANY_REQUESTS:
-        raise refusal(code, message, status, http_date_ms(response.headers.get("Date")))
-    what = f"NXCloud answered HTTP {status}"
-    raise InvalidAnswerError(
-        what, provider_code=code, provider_message=message, http_status=status, retry_after_s=after_s
-    )
-
-
-def _retry_after_s(text: str | None, date: str | None) -> int | None:
-    """The seconds to wait: `Retry-After` tells them, or a date to be compared with the answer's own."""
-    if text and re.fullmatch("[0-9]{1,9}", text.strip()):
-        return int(text)
-    until_ms, now_ms = http_date_ms(text), http_date_ms(date)
-    return None if until_ms is None or now_ms is None else max(0, (until_ms - now_ms) // 1000)
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(body.decode())
-    except (ValueError, RecursionError):
-        return {}
-    return answer if isinstance(answer, dict) else {}
-
-
-def _without(secrets: tuple[str, ...], message: object) -> str:
-    """The provider's words, cut to a length for logs, with anything blotted out that it should not have repeated."""
-    text = message if isinstance(message, str) else ""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text[:MAX_MESSAGE_CHARACTERS]

@@ -1,0 +1,62 @@
+"""After a repair, whatever lies in the dead-letter queue reaches NXCloud by `make redrive`."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import PHONE
+from tests.e2e.conftest import dead_letter, deployed, eventually, send
+from tests.local.cloud import LocalCloud
+from tests.local.stack import Stack
+from tests.simulator import Fault, Simulator
+from tools.redrive import redrive, urls
+
+
+@pytest.fixture(scope="module")
+def stack(cloud: LocalCloud, nxcloud: Simulator) -> Stack:
+    return deployed(cloud, nxcloud, "redrive")
+
+
+@pytest.fixture
+def media(nxcloud: Simulator, well_behaved: None) -> dict[str, str]:  # noqa: ARG001 (for what it does)
+    return {"business_phone": PHONE, "media_id": nxcloud.provider.add_media(PHONE)}
+
+
+def send_back(stack: Stack) -> int:
+    """Does what `make redrive` does; how many letters it moved."""
+    dead_url, queue_url = urls(stack.cloud.client("cloudformation"), stack.name, "deletion")
+    return max(redrive(stack.cloud.client("sqs"), dead_url, queue_url), default=0)
+
+
+def assert_reaches_nxcloud(nxcloud: Simulator, media: dict[str, str]) -> None:
+    eventually(lambda: (media["business_phone"], media["media_id"]) not in nxcloud.provider.media)
+
+
+def test_what_was_rejected(stack: Stack, nxcloud: Simulator, media: dict[str, str]) -> None:
+    nxcloud.misbehave(Fault("code", code=9006, action="deleteMedia"))  # the number is not bound to an application
+    send(stack, media)
+    dead_letter(stack, media["media_id"])
+    assert send_back(stack) == 1
+    assert_reaches_nxcloud(nxcloud, media)
+    assert send_back(stack) == 0
+
+
+def test_what_lambda_wrapped(stack: Stack, nxcloud: Simulator, media: dict[str, str]) -> None:
+    put(stack, {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": media})
+    assert send_back(stack) == 1
+    assert_reaches_nxcloud(nxcloud, media)
+
+
+def test_what_sqs_or_eventbridge_put_there_without_a_reason(
+    stack: Stack, nxcloud: Simulator, media: dict[str, str]
+) -> None:
+    put(stack, media)
+    assert send_back(stack) == 1
+    assert_reaches_nxcloud(nxcloud, media)
+
+
+def put(stack: Stack, letter: dict[str, Any]) -> None:
+    """Puts a letter where SQS, Lambda and EventBridge put theirs."""
+    url = stack.resources["DeletionDeadLetterQueue"]
+    stack.cloud.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(letter))

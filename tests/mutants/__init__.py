@@ -1,0 +1,1 @@
+"""Mutation testing of the pure decisions, by cosmic-ray: `make mutants`."""
