@@ -1,4 +1,4 @@
-"""An update of the deployed stack: settings reach the live version, and the user's secret stays the user's."""
+"""An update of the deployed stack: settings reach the live version, the user's secret stays, a key is taken."""
 
 import base64
 import json
@@ -21,16 +21,21 @@ def invoke(stack: Stack, media_id: str) -> Any:  # noqa: ANN401 (whatever the fu
     return answer["ExecutedVersion"], json.loads(answer["Payload"].read())["results"][0]
 
 
-def test_a_changed_parameter_reaches_the_live_version_and_leaves_the_secret_alone(
+def test_changed_parameters_reach_the_live_version_and_the_queues_and_leave_the_secret_alone(
     cloud: LocalCloud, nxcloud: Simulator
 ) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     stack = deployed(cloud, nxcloud, "updated", DryRun="true")
     first, result = invoke(stack, media_id)
     assert (result["outcome"], result["reason"]) == ("skipped", "dry_run")
-    stack = deploy(cloud, "updated", NxCloudBaseUrl=nxcloud.url, DryRun="false")
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    stack = deploy(cloud, "updated", NxCloudBaseUrl=nxcloud.url, DryRun="false", KmsKeyArn=key)
     second, result = invoke(stack, media_id)
     assert result["outcome"] == "deleted"  # with the credentials that were stored before the update
     assert int(second) > int(first)
     value = cloud.client("secretsmanager").get_secret_value(SecretId=stack.outputs["CredentialsSecretArn"])
     assert json.loads(value["SecretString"])["accessKey"] == CREDENTIALS.access_key
+    for queue in ("DeletionQueue", "DeletionDeadLetterQueue", "IndexQueue", "IndexDeadLetterQueue"):
+        url = stack.resources[queue]
+        attributes = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert (attributes["KmsMasterKeyId"], attributes["SqsManagedSseEnabled"]) == (key, "false")

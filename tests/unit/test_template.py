@@ -362,6 +362,16 @@ def test_the_application_has_the_projects_version_and_licence() -> None:
     assert application["SpdxLicenseId"] == (ROOT / application["LicenseUrl"]).read_text()[:3] == "MIT"
 
 
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_the_environments_of_samconfig_override_what_there_is(environment: str) -> None:
+    configuration = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    settings = configuration[environment]["deploy"]["parameters"]
+    assert settings["stack_name"] != configuration["default"]["global"]["parameters"]["stack_name"]
+    for override in settings["parameter_overrides"].split():
+        name, value = override.split("=")
+        assert value in map(str, TEMPLATE["Parameters"][name]["AllowedValues"])
+
+
 @pytest.mark.parametrize(
     ("parameter", "value", "accepted"),
     [
