@@ -9,6 +9,7 @@ QUEUE  ?= deletion
 
 DEV    := .venv/.installed
 CLOUD  := .venv-cloud/.installed
+CHECKS := .venv-checks/.installed
 BENCH  := .venv-bench/.installed
 BIN    := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -45,12 +46,15 @@ bench: $(DEV) $(CLOUD) $(BENCH) ## Measure it beside a usual function, and write
 simulate: $(DEV) ## Show what many deletions, and a day without NXCloud, do to the queue: a table, and docs/scale.svg
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.scale
 
-lint: $(DEV) ## Check style, types and the template
+lint: $(DEV) $(CHECKS) ## Check style, types, the template, and that no secret is among the files
 	ruff check
 	ruff format --check
 	mypy
 	sam validate --lint
 	cfn-lint template.yaml
+	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup python -m tests.local.expanded .aws-sam/expanded.json
+	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
+	.ci/secrets
 
 format: $(DEV) ## Let ruff put the code in shape
 	ruff check --fix
@@ -76,14 +80,15 @@ lock: $(DEV) ## Pin all dependencies anew
 	cd layers/media_cleanup && $(LOCK) --generate-hashes requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) requirements-cloud.in -o requirements-cloud.txt
+	$(LOCK) requirements-checks.in -o requirements-checks.txt
 
 LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
 
 clean: ## Remove everything that make made
-	rm -rf .venv .venv-cloud .venv-bench .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-cloud .venv-checks .venv-bench .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# The two environments. A stamp tells that an installation went through to its end.
+# The environments. A stamp tells that an installation went through to its end.
 $(DEV): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one by PYTHON=…")'
 	@echo "setting up .venv (once, about a minute)"
@@ -93,6 +98,11 @@ $(DEV): requirements-dev.txt
 $(CLOUD): requirements-cloud.txt
 	@echo "setting up .venv-cloud (once)"
 	@rm -rf .venv-cloud && $(PYTHON) -m venv .venv-cloud && .venv-cloud/bin/pip install --quiet --requirement $<
+	@touch $@
+
+$(CHECKS): requirements-checks.txt
+	@echo "setting up .venv-checks (once, about half a minute)"
+	@rm -rf .venv-checks && $(PYTHON) -m venv .venv-checks && .venv-checks/bin/pip install --quiet --requirement $<
 	@touch $@
 
 # Lambda's Python, where this machine has it: byte code of another does not count

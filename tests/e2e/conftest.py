@@ -17,6 +17,9 @@ PATIENCE_S = 60.0
 SOON_S = 20  # longer than a cold start on a busy machine takes, which would otherwise see its message delivered twice
 TICK_S = 0.05
 BUCKETS = "team-*"
+FURTHER_BUCKETS = "photos-*"
+ROLES = ("DeleteMediaRole", "IndexMediaRole")
+QUEUES = ("DeletionQueue", "IndexQueue")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,7 +29,7 @@ def _built() -> None:
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[LocalCloud]:
-    with local_cloud() as running:
+    with local_cloud(enforcing=True) as running:
         yield running
 
 
@@ -43,8 +46,10 @@ def well_behaved(nxcloud: Simulator) -> None:
 
 @pytest.fixture(scope="session")
 def own_bucket(cloud: LocalCloud, nxcloud: Simulator) -> Stack:
-    """A stack that made its own bucket."""
-    return deployed(cloud, nxcloud, "own", CreateSourceBucket="true")
+    """A stack that made its own bucket, and is connected to the buckets that tests make besides."""
+    stack = deployed(cloud, nxcloud, "own", CreateSourceBucket="true")
+    connect(stack, FURTHER_BUCKETS)
+    return stack
 
 
 @pytest.fixture(scope="session")
@@ -58,12 +63,32 @@ def deployed(cloud: LocalCloud, nxcloud: Simulator, name: str, **parameters: str
     stack = deploy(cloud, name, NxCloudBaseUrl=nxcloud.url, **parameters)
     stack.store_credentials(CREDENTIALS.access_key, CREDENTIALS.access_secret)
     redeliver_after(stack, SOON_S)
+    for role in ROLES:
+        # MiniStack has an action of its own for what AWS lets the action on one message stand for
+        one = '"sqs:ChangeMessageVisibility"'
+        stack.put_policy(role, json.loads(json.dumps(stack.policy(role)).replace(one, f'{one}, {one[:-1]}Batch"')))
     return stack
+
+
+def connect(stack: Stack, buckets: str) -> None:
+    """Lets roles and queues admit further buckets in the way that they admit the stack's own."""
+    sqs, own = stack.cloud.client("sqs"), stack.outputs["SourceBucketName"]
+
+    def widened(policy: str) -> str:
+        statements = json.loads(policy)["Statement"] + json.loads(policy.replace(own, buckets))["Statement"]
+        return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+    for role in ROLES:
+        stack.put_policy(role, json.loads(widened(json.dumps(stack.policy(role)))))
+    for queue in QUEUES:
+        url = stack.resources[queue]
+        policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": widened(policy)})
 
 
 def redeliver_after(stack: Stack, seconds: int) -> None:
     """Lets what failed come again after so many seconds; the template's own six minutes would outlast patience."""
-    for queue in ("DeletionQueue", "IndexQueue"):
+    for queue in QUEUES:
         stack.cloud.client("sqs").set_queue_attributes(
             QueueUrl=stack.resources[queue], Attributes={"VisibilityTimeout": str(seconds)}
         )

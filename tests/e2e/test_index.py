@@ -86,7 +86,10 @@ def bucket(own_bucket: Stack) -> Bucket:
     name = f"photos-{uuid.uuid4().hex}"
     cloud = own_bucket.cloud
     cloud.client("s3").create_bucket(Bucket=name)
-    made = Bucket(own_bucket, name, cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"])
+    admit_s3 = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [admit_s3]})
+    held = cloud.client("sqs").create_queue(QueueName=name, Attributes={"Policy": policy})
+    made = Bucket(own_bucket, name, held["QueueUrl"])
     made.connect()
     return made
 

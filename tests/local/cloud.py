@@ -26,6 +26,7 @@ class LocalCloud:
 
     url: str
     log: Path
+    certificate: Path | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -36,22 +37,31 @@ class LocalCloud:
             "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
-        }
+        } | ({"AWS_CA_BUNDLE": str(self.certificate)} if self.certificate else {})
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
-        """A boto3 client of a service of it."""
+    def client(
+        self,
+        service: str,
+        access_key: str = "local",
+        access_secret: str = "local",  # noqa: S107 (the local cloud's own root)
+    ) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
+        """A boto3 client of a service of it, by default its root's."""
         return boto3.client(
             service,  # type: ignore[call-overload]  # the overloads want literals
             endpoint_url=self.url,
             region_name=REGION,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106 (the local cloud asks for none)
+            aws_access_key_id=access_key,
+            aws_secret_access_key=access_secret,
+            verify=str(self.certificate) if self.certificate else None,
         )
 
 
 @contextmanager
-def local_cloud(host: str = "127.0.0.1", port: int = 0) -> Iterator[LocalCloud]:
-    """Starts a local cloud, and ends it with every function that it runs. Port 0 takes a free one."""
+def local_cloud(host: str = "127.0.0.1", port: int = 0, *, enforcing: bool = False) -> Iterator[LocalCloud]:
+    """Starts a local cloud, and ends it with every function that it runs. Port 0 takes a free one.
+
+    An enforcing one checks signatures, IAM's policies and those of resources, and speaks TLS, which they ask for.
+    """
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="local-cloud-") as folder, (Path(folder) / "log.txt").open("wb") as log:
         process = subprocess.Popen(
@@ -68,13 +78,17 @@ def local_cloud(host: str = "127.0.0.1", port: int = 0) -> Iterator[LocalCloud]:
                 "AWS_ACCESS_KEY_ID": "local",
                 "AWS_SECRET_ACCESS_KEY": "local",
                 "TZ": "UTC",
-            },
+            }
+            | ({"AUTH": "true", "USE_SSL": "1"} if enforcing else {}),
             stdout=log,
             stderr=log,
             start_new_session=True,  # so that its functions can be ended with it
         )
         try:
             cloud = LocalCloud(f"http://127.0.0.1:{port}", Path(log.name))
+            if enforcing:
+                certificate = Path(folder) / "ministack-tls/server.crt"  # made by the local cloud itself
+                cloud = LocalCloud(f"https://127.0.0.1:{port}", Path(log.name), certificate)
             _wait_for(cloud, process)
             yield cloud
         finally:
@@ -86,8 +100,10 @@ def _wait_for(cloud: LocalCloud, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + START_S
     while process.poll() is None and time.monotonic() < until:
         try:
-            requests.get(f"{cloud.url}/_ministack/health", timeout=1).raise_for_status()
-        except requests.RequestException:
+            requests.get(
+                f"{cloud.url}/_ministack/health", timeout=1, verify=str(cloud.certificate or True)
+            ).raise_for_status()
+        except OSError:  # of requests, or there is no certificate yet
             time.sleep(0.05)  # waits for another process to start
         else:
             return

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
@@ -40,6 +41,18 @@ class Stack:
         secret = json.dumps({"accessKey": access_key, "accessSecret": access_secret})
         secrets = self.cloud.client("secretsmanager")
         secrets.put_secret_value(SecretId=self.outputs["CredentialsSecretArn"], SecretString=secret)
+
+    def policy(self, role: str) -> Any:  # noqa: ANN401 (JSON)
+        """What a role of the stack may do."""
+        iam, name = self.cloud.client("iam"), self.resources[role]
+        [policy] = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        return iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+
+    def put_policy(self, role: str, document: object) -> None:
+        """Lets a role of the stack do this instead."""
+        iam, name = self.cloud.client("iam"), self.resources[role]
+        [policy] = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
 
     def log_lines(self, function: str = "DeleteMediaFunction") -> list[dict[str, object]]:
         """A function's structured log lines about requests, oldest first."""

@@ -1,5 +1,6 @@
-"""What README.md tells people to run does what it says."""
+"""What README.md tells people to run does what it says, and docs/kms.md admits whom the template needs."""
 
+import json
 import re
 from typing import Any
 
@@ -7,6 +8,7 @@ import jq
 import pytest
 
 from tests.conftest import EVENTS
+from tests.unit.test_template import TEMPLATE
 
 README = (EVENTS.parent / "README.md").read_text()
 CREATIONS = {"QueueArn": "arn:aws:sqs:us-east-1:123456789012:thumbnails", "Events": ["s3:ObjectCreated:*"]}
@@ -33,3 +35,18 @@ def test_the_merging_command_keeps_what_a_bucket_has(existing: list[Any]) -> Non
     }
     functions = [*before.get("LambdaFunctionConfigurations", []), ours]
     assert direct == before | {"LambdaFunctionConfigurations": functions}
+
+
+def test_the_keys_policy_admits_the_services_that_send_to_queues_and_topic() -> None:
+    [text] = re.findall(r"```json\n(.*?)```", (EVENTS.parent / "docs/kms.md").read_text(), flags=re.DOTALL)
+    _, senders, logs = json.loads(text)["Statement"]
+    policies = [one for one in TEMPLATE["Resources"].values() if one["Type"].endswith(("QueuePolicy", "TopicPolicy"))]
+    sending = set(re.findall(r'"Service": "([a-z0-9.]+)"', json.dumps(policies)))
+    assert set(senders["Principal"]["Service"]) == sending >= {"s3.amazonaws.com", "events.amazonaws.com"}
+    assert set(senders["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}
+    [pattern] = logs["Condition"]["ArnLike"].values()
+    for group in ("DeleteMediaLogGroup", "IndexMediaLogGroup"):
+        name = TEMPLATE["Resources"][group]["Properties"]["LogGroupName"]["Fn::Sub"]
+        assert pattern.split(":log-group:")[1].removesuffix("*") == name.replace(
+            "${AWS::StackName}", "whatsapp-media-cleanup"
+        ).removesuffix("DeleteMedia").removesuffix("IndexMedia")

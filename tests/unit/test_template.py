@@ -1,15 +1,18 @@
-"""The template keeps AWS's rules, and agrees with the code."""
+"""The template, as CloudFormation sees it, keeps AWS's rules, and agrees with the code."""
 
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from samcli.yamlhelper import yaml_parse
 
 from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN, DeletionSettings, LinkingSettings
-from tests.conftest import EVENTS
+from tests.local.cloud import ROOT
+from tests.local.expanded import PACKED, expanded
 
-ROOT = EVENTS.parent
-TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+TEMPLATE = expanded()
 RESOURCES = {name: resource.get("Properties", {}) for name, resource in TEMPLATE["Resources"].items()}
 
 
@@ -20,11 +23,18 @@ class Side(NamedTuple):
     queue: str
     dead: str
     rule: str
+    mapping: str
 
 
 SIDES = [
-    Side("DeleteMediaFunction", "DeletionQueue", "DeletionDeadLetterQueue", "DeletedObjectsRule"),
-    Side("IndexMediaFunction", "IndexQueue", "IndexDeadLetterQueue", "StoredObjectsRule"),
+    Side(
+        "DeleteMediaFunction",
+        "DeletionQueue",
+        "DeletionDeadLetterQueue",
+        "DeletedObjectsRule",
+        "DeleteMediaFunctionDeletions",
+    ),
+    Side("IndexMediaFunction", "IndexQueue", "IndexDeadLetterQueue", "StoredObjectsRule", "IndexMediaFunctionStores"),
 ]
 on_both_sides = pytest.mark.parametrize("side", SIDES, ids=lambda side: side.function)
 
@@ -38,6 +48,7 @@ def test_the_names_that_others_rely_on() -> None:
         *("CredentialsSecretArn", "NxCloudBaseUrl", "SignatureAlgorithm", "SourceBucketName", "CreateSourceBucket"),
         *("ObjectKeyPrefix", "ObjectKeyPattern", "DefaultBusinessPhone", "DryRun", "MaxConcurrency"),
         *("LogRetentionDays", "Architecture", "VerifyAbsence", "ConcurrentCalls", "LagObjectiveSeconds", "AlarmEmail"),
+        *("DeploymentPreference", "KmsKeyArn"),
     } == TEMPLATE["Parameters"].keys()
     assert {
         *("DeletionQueueUrl", "DeletionDeadLetterQueueUrl", "CredentialsSecretArn", "SourceBucketName"),
@@ -60,9 +71,8 @@ def test_a_dead_letter_queue_keeps_longer_and_takes_larger_messages(side: Side) 
 
 @on_both_sides
 def test_partial_failures_are_on_and_concurrency_is_capped_at_the_mapping(side: Side) -> None:
-    [event] = RESOURCES[side.function]["Events"].values()
-    mapping = event["Properties"]
-    assert mapping["Queue"] == {"Fn::GetAtt": [side.queue, "Arn"]}
+    mapping = RESOURCES[side.mapping]
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [side.queue, "Arn"]}
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ScalingConfig"]["MaximumConcurrency"]
     assert "ReservedConcurrentExecutions" not in RESOURCES[side.function]
@@ -71,23 +81,37 @@ def test_partial_failures_are_on_and_concurrency_is_capped_at_the_mapping(side: 
 
 @on_both_sides
 def test_events_without_a_queue_have_a_failure_destination(side: Side) -> None:
-    destination = RESOURCES[side.function]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
-    assert destination == {"Type": "SQS", "Destination": {"Fn::GetAtt": [side.dead, "Arn"]}}
+    destination = RESOURCES[f"{side.function}EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+    assert destination == {"Destination": {"Fn::GetAtt": [side.dead, "Arn"]}}
     [target] = RESOURCES[side.rule]["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": [side.queue, "Arn"]}
     assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [side.dead, "Arn"]}}
 
 
 @on_both_sides
-def test_queues_admit_only_who_sends_to_them(side: Side) -> None:
-    by_s3, by_eventbridge = (
-        statement["Fn::If"][1] for statement in RESOURCES[f"{side.queue}Policy"]["PolicyDocument"]["Statement"]
-    )
+def test_queues_admit_only_who_sends_to_them_and_by_tls(side: Side) -> None:
+    by_rule = {
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [side.rule, "Arn"]}},
+        "StringEqualsIfExists": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+    }
+    without_tls, by_s3, by_eventbridge = statements_about(side.queue)
+    without_tls_either, by_eventbridge_either = statements_about(side.dead)
     assert by_s3["Condition"].keys() == {"StringEquals", "ArnEquals"}
-    assert by_eventbridge["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [side.rule, "Arn"]}}}
-    for statement in (by_s3, by_eventbridge):
-        assert statement["Action"] == "sqs:SendMessage"
-        assert statement["Resource"] == {"Fn::GetAtt": [side.queue, "Arn"]}
+    assert by_eventbridge["Condition"] == by_eventbridge_either["Condition"] == by_rule
+    for statement in (by_s3, by_eventbridge, by_eventbridge_either):
+        assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
+    for statement in (without_tls, without_tls_either):
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "sqs:*")
+
+
+def statements_about(queue: str) -> list[Any]:
+    """What a queue's policy says, whatever the conditions."""
+    policy = RESOURCES[f"{queue}Policy"]
+    assert policy["Queues"] == [{"Ref": queue}]
+    statements = [each.get("Fn::If", [None, each])[1] for each in policy["PolicyDocument"]["Statement"]]
+    assert all(statement["Resource"] == {"Fn::GetAtt": [queue, "Arn"]} for statement in statements)
+    return statements
 
 
 def test_the_bucket_tells_of_both_families_of_deletions_and_of_stores_and_tags() -> None:
@@ -114,7 +138,7 @@ def test_the_tables_are_kept_safe(name: str) -> None:
     table = RESOURCES[name]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["SSESpecification"]["SSEEnabled"]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +176,7 @@ SHARED = {
     "DeadLetter": "sqs:SendMessage",
     "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
     "TellMissingObjects": "s3:ListBucket",
+    "UseOwnKey": ["kms:Decrypt", "kms:GenerateDataKey"],
     "SendTraces": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
 }
 
@@ -169,7 +194,6 @@ SHARED = {
                     "sqs:GetQueueAttributes",
                 ],
                 "RememberDeletions": [
-                    "dynamodb:GetItem",
                     "dynamodb:PutItem",
                     "dynamodb:UpdateItem",
                     "dynamodb:DeleteItem",
@@ -198,8 +222,10 @@ def test_a_role_may_do_no_more_than_it_needs(role: str, actions: dict[str, objec
     statements = RESOURCES[role]["Policies"][0]["PolicyDocument"]["Statement"]
     plain = [statement.get("Fn::If", [None, statement])[1] for statement in statements]
     assert {statement["Sid"]: statement["Action"] for statement in plain} == SHARED | actions
-    # X-Ray alone knows no resources
-    assert {statement["Sid"] for statement in plain if statement["Resource"] == "*"} == {"SendTraces"}
+    for statement in plain:
+        # X-Ray knows no resources; else a star stands for the objects of a bucket
+        stars = statement["Sid"] in {"SendTraces", "LookAtObjects"}
+        assert ("*" in json.dumps(statement["Resource"])) == stars
 
 
 @pytest.mark.parametrize(
@@ -219,7 +245,7 @@ def test_what_holds_data_outlives_the_stack(name: str) -> None:
 
 
 def test_nothing_has_a_name_that_two_stacks_of_one_account_would_share() -> None:
-    kinds = {"AWS::SQS::Queue": "QueueName", "AWS::Serverless::Function": "FunctionName", "AWS::IAM::Role": "RoleName"}
+    kinds = {"AWS::SQS::Queue": "QueueName", "AWS::Lambda::Function": "FunctionName", "AWS::IAM::Role": "RoleName"}
     for resource in TEMPLATE["Resources"].values():
         assert kinds.get(resource["Type"]) not in resource.get("Properties", {})
         assert "TableName" not in resource.get("Properties", {})
@@ -227,3 +253,154 @@ def test_nothing_has_a_name_that_two_stacks_of_one_account_would_share() -> None
         assert "${AWS::StackName}" in RESOURCES[group]["LogGroupName"]["Fn::Sub"]
     [_, variables] = RESOURCES["SourceBucket"]["BucketName"]["Fn::Sub"]
     assert variables["Id"]["Fn::Select"][1]["Fn::Split"][1] == {"Ref": "AWS::StackId"}
+
+
+@on_both_sides
+def test_whoever_calls_a_function_calls_its_live_version(side: Side) -> None:
+    live = {"Ref": f"{side.function}Aliaslive"}
+    assert RESOURCES[side.mapping]["FunctionName"] == live
+    assert RESOURCES[f"{side.function}EventInvokeConfig"]["Qualifier"] == "live"
+    assert RESOURCES["DirectInvocationPermission"]["FunctionName"] == {"Ref": "DeleteMediaFunctionAliaslive"}
+    assert TEMPLATE["Outputs"]["DeleteMediaFunctionArn"]["Value"] == {"Ref": "DeleteMediaFunctionAliaslive"}
+
+
+def referred(part: object) -> Iterator[str]:
+    """The names of whatever a part of the template refers to."""
+    if isinstance(part, dict):
+        if "Ref" in part:
+            yield part["Ref"]
+        for inner in part.values():
+            yield from referred(inner)
+    if isinstance(part, list):
+        for inner in part:
+            yield from referred(inner)
+
+
+@on_both_sides
+def test_a_changed_setting_makes_a_new_version(side: Side) -> None:
+    [version] = versions_of(side, TEMPLATE)
+    settings = TEMPLATE["Parameters"].keys() & referred(RESOURCES[side.function])
+    assert settings
+    assert settings == TEMPLATE["Parameters"].keys() & referred(RESOURCES[version]["Description"])
+
+
+@on_both_sides
+@pytest.mark.parametrize("package", PACKED)
+def test_changed_code_makes_a_new_version_be_it_in_a_layer(side: Side, package: str) -> None:
+    assert versions_of(side, TEMPLATE) == versions_of(side, expanded())
+    assert versions_of(side, TEMPLATE) != versions_of(side, expanded(PACKED | {package: "s3://packages/changed"}))
+
+
+def versions_of(side: Side, template: dict[str, Any]) -> list[str]:
+    kinds = {name: resource["Type"] for name, resource in template["Resources"].items()}
+    return [name for name in kinds if kinds[name] == "AWS::Lambda::Version" and name.startswith(side.function)]
+
+
+PREFERENCES = TEMPLATE["Parameters"]["DeploymentPreference"]["AllowedValues"]
+
+
+@pytest.mark.parametrize("preference", PREFERENCES)
+def test_codedeploy_shifts_only_where_it_is_asked_to(preference: str) -> None:
+    template = expanded(DeploymentPreference=preference)
+    groups = {
+        name: resource["Properties"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::CodeDeploy::DeploymentGroup"
+    }
+    if preference == "None":
+        assert "CodeDeploy" not in json.dumps(template["Resources"])
+        return
+    assert groups.keys() == {f"{side.function}DeploymentGroup" for side in SIDES}
+    for group in groups.values():
+        assert group["DeploymentConfigName"]["Fn::Sub"][1] == {"ConfigName": preference}
+        assert group["AutoRollbackConfiguration"]["Enabled"]
+        alarms = [alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]]
+        assert alarms == ["DeleteMediaErrorsAlarm", "IndexMediaErrorsAlarm"]
+
+
+KEY = {"Fn::If": ["OwnKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+
+
+def test_all_that_holds_data_is_encrypted_and_takes_an_own_key() -> None:
+    where: dict[str, Callable[[Any], Any]] = {
+        "AWS::SQS::Queue": lambda queue: queue["KmsMasterKeyId"],
+        "AWS::DynamoDB::Table": lambda table: table["SSESpecification"]["KMSMasterKeyId"],
+        "AWS::SecretsManager::Secret": lambda secret: secret["KmsKeyId"],
+        "AWS::Logs::LogGroup": lambda group: group["KmsKeyId"],
+        "AWS::S3::Bucket": lambda bucket: bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0][
+            "ServerSideEncryptionByDefault"
+        ]["KMSMasterKeyID"],
+        "AWS::SNS::Topic": lambda topic: topic["KmsMasterKeyId"],
+    }
+    held = [resource for resource in TEMPLATE["Resources"].values() if resource["Type"] in where]
+    assert len(held) >= 10
+    assert [where[resource["Type"]](resource["Properties"]) for resource in held] == [KEY] * len(held)
+    for queue in (queue for side in SIDES for queue in (side.queue, side.dead)):
+        assert RESOURCES[queue]["SqsManagedSseEnabled"] == {"Fn::If": ["OwnKey", False, True]}
+
+
+def test_every_function_logs_to_a_group_of_the_stack_that_forgets() -> None:
+    functions = [each for each in TEMPLATE["Resources"].values() if each["Type"] == "AWS::Lambda::Function"]
+    groups = [function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] for function in functions]
+    assert len(set(groups)) == len(functions)
+    assert all(RESOURCES[group]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups)
+
+
+def test_the_console_shows_each_parameter_once_with_a_label() -> None:
+    interface = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
+    shown = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(shown) == sorted(TEMPLATE["Parameters"]) == sorted(interface["ParameterLabels"])
+    for parameter in TEMPLATE["Parameters"].values():
+        assert parameter["Description"]
+        assert ("AllowedPattern" in parameter) <= ("ConstraintDescription" in parameter)
+
+
+def test_the_application_has_the_projects_version_and_licence() -> None:
+    application = TEMPLATE["Metadata"]["AWS::ServerlessRepo::Application"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert application["SemanticVersion"] == project["version"]
+    assert application["SpdxLicenseId"] == (ROOT / application["LicenseUrl"]).read_text()[:3] == "MIT"
+
+
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_the_environments_of_samconfig_override_what_there_is(environment: str) -> None:
+    configuration = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    settings = configuration[environment]["deploy"]["parameters"]
+    assert settings["stack_name"] != configuration["default"]["global"]["parameters"]["stack_name"]
+    for override in settings["parameter_overrides"].split():
+        name, value = override.split("=")
+        assert value in map(str, TEMPLATE["Parameters"][name]["AllowedValues"])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "accepted"),
+    [
+        ("NxCloudBaseUrl", "https://api2.nxcloud.com", True),
+        ("NxCloudBaseUrl", "http://127.0.0.1:8080", True),
+        ("NxCloudBaseUrl", "http://host.docker.internal:8080/", True),
+        ("NxCloudBaseUrl", "http://api2.nxcloud.com", False),
+        ("NxCloudBaseUrl", "http://localhost.example.com", False),
+        ("NxCloudBaseUrl", "http://127.0.0.1.example.com", False),
+        ("NxCloudBaseUrl", "https://api2.nxcloud.com /", False),
+        ("NxCloudBaseUrl", "https://key@api2.nxcloud.com", False),
+        ("NxCloudBaseUrl", "https://api2.nxcloud.com/?a=b", False),
+        ("SourceBucketName", "", True),
+        ("SourceBucketName", "team-*", True),
+        ("SourceBucketName", "*-offers", True),
+        ("SourceBucketName", "*", False),
+        ("SourceBucketName", "Team", False),
+        ("CredentialsSecretArn", "", True),
+        ("CredentialsSecretArn", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:nxcloud-AbCdEf", True),
+        ("CredentialsSecretArn", "nxcloud", False),
+        ("KmsKeyArn", "", True),
+        ("KmsKeyArn", "arn:aws:kms:eu-central-1:123456789012:key/fd81acff-eea8-4d9d-acc9-6c62904d6615", True),
+        ("KmsKeyArn", "arn:aws:kms:eu-central-1:123456789012:alias/media", False),
+        ("DefaultBusinessPhone", "", True),
+        ("DefaultBusinessPhone", "+8615800001795", True),
+        ("DefaultBusinessPhone", "86158 0000 1795", False),
+        ("ObjectKeyPattern", DEFAULT_OBJECT_KEY_PATTERN, True),
+        ("ObjectKeyPattern", "/([^/]*)$", False),
+    ],
+)
+def test_parameters_are_checked_before_anything_is_made(parameter: str, value: str, *, accepted: bool) -> None:
+    assert bool(re.fullmatch(TEMPLATE["Parameters"][parameter]["AllowedPattern"], value)) == accepted

@@ -8,7 +8,8 @@ import pytest
 
 from media_cleanup.observability import DELETION, LINKING, Delivery, _line
 from media_cleanup.outcome import Outcome, Result
-from tests.unit.test_template import RESOURCES, ROOT, TEMPLATE
+from tests.local.cloud import ROOT
+from tests.unit.test_template import RESOURCES, TEMPLATE
 
 COUNTS = {*DELETION.counters.values(), *LINKING.counters.values()}
 METRICS = COUNTS | {"AuthenticationFailed", "ProviderLatency", "DeletionLag"}

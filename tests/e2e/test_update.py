@@ -1,0 +1,41 @@
+"""An update of the deployed stack: settings reach the live version, the user's secret stays, a key is taken."""
+
+import base64
+import json
+from typing import Any
+
+from tests.conftest import CREDENTIALS, PHONE
+from tests.e2e.conftest import deployed
+from tests.local.cloud import LocalCloud
+from tests.local.stack import Stack, deploy
+from tests.simulator import Simulator
+
+
+def invoke(stack: Stack, media_id: str) -> Any:  # noqa: ANN401 (whatever the function answers)
+    answer = stack.cloud.client("lambda").invoke(
+        FunctionName=stack.outputs["DeleteMediaFunctionArn"],
+        Payload=json.dumps({"business_phone": PHONE, "media_id": media_id}),
+        LogType="Tail",
+    )
+    assert "FunctionError" not in answer, base64.b64decode(answer["LogResult"])
+    return answer["ExecutedVersion"], json.loads(answer["Payload"].read())["results"][0]
+
+
+def test_changed_parameters_reach_the_live_version_and_the_queues_and_leave_the_secret_alone(
+    cloud: LocalCloud, nxcloud: Simulator
+) -> None:
+    media_id = nxcloud.provider.add_media(PHONE)
+    stack = deployed(cloud, nxcloud, "updated", DryRun="true")
+    first, result = invoke(stack, media_id)
+    assert (result["outcome"], result["reason"]) == ("skipped", "dry_run")
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    stack = deploy(cloud, "updated", NxCloudBaseUrl=nxcloud.url, DryRun="false", KmsKeyArn=key)
+    second, result = invoke(stack, media_id)
+    assert result["outcome"] == "deleted"  # with the credentials that were stored before the update
+    assert int(second) > int(first)
+    value = cloud.client("secretsmanager").get_secret_value(SecretId=stack.outputs["CredentialsSecretArn"])
+    assert json.loads(value["SecretString"])["accessKey"] == CREDENTIALS.access_key
+    for queue in ("DeletionQueue", "DeletionDeadLetterQueue", "IndexQueue", "IndexDeadLetterQueue"):
+        url = stack.resources[queue]
+        attributes = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert (attributes["KmsMasterKeyId"], attributes["SqsManagedSseEnabled"]) == (key, "false")
