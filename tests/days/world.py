@@ -27,8 +27,9 @@ from tests.days.queue import Clock, Message, Queue, Receipt, RefusedError, faile
 from tests.days.records import Records
 from tests.histories.interleaving import Invocation
 
-RESOURCES = yaml_parse((EVENTS.parent / "template.yaml").read_text())["Resources"]
-TIMEOUT_S: int = RESOURCES["DeleteMediaFunction"]["Properties"]["Timeout"]
+TEMPLATE = yaml_parse((EVENTS.parent / "template.yaml").read_text())
+RESOURCES = TEMPLATE["Resources"]
+TIMEOUT_S: int = TEMPLATE["Globals"]["Function"]["Timeout"]
 VISIBILITY_S: int = RESOURCES["DeletionQueue"]["Properties"]["VisibilityTimeout"]
 RETENTION_S: int = RESOURCES["DeletionQueue"]["Properties"]["MessageRetentionPeriod"]
 DEAD_RETENTION_S: int = RESOURCES["DeletionDeadLetterQueue"]["Properties"]["MessageRetentionPeriod"]

@@ -87,11 +87,16 @@ def build() -> None:
     sam("build")
 
 
-def without_queries(template: Path) -> Path:
-    """A copy, beside a built template, without the saved queries, which the local cloud does not know."""
+def for_local_cloud(template: Path) -> Path:
+    """A copy, beside a built template, without what the local cloud does not know: saved queries and metric math."""
     whole = yaml_parse(template.read_text())
-    resources = whole["Resources"].items()
-    whole["Resources"] = {name: one for name, one in resources if one["Type"] != "AWS::Logs::QueryDefinition"}
+    resources = whole["Resources"]
+    unknown = [name for name, one in resources.items() if one["Type"] == "AWS::Logs::QueryDefinition"]
+    unknown += [name for name, one in resources.items() if "Metrics" in one.get("Properties", {})]
+    whole["Resources"] = {name: one for name, one in resources.items() if name not in unknown}
+    dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]
+    for name in unknown:  # an alarm's place on the dashboard
+        dashboard["Fn::Sub"] = dashboard["Fn::Sub"].replace(f'"${{{name}.Arn}}", ', "")
     copy = template.with_name("local.yaml")
     copy.write_text(yaml_dump(whole))
     return copy
@@ -102,7 +107,7 @@ def deploy(cloud: LocalCloud, name: str, template: Path = BUILT, /, **parameters
     sam(
         "deploy",
         "--template-file",
-        str(without_queries(template)),
+        str(for_local_cloud(template)),
         "--config-file",
         str(ROOT / "samconfig.toml"),
         "--no-confirm-changeset",

@@ -39,7 +39,7 @@ def scenarios(batch_s: float) -> list[Scenario]:
         replace(usual, deletions_a_day=2_000_000),
         many,
         no_order,
-        replace(no_order, name="no order, kept 10 days", retention_s=10 * DAY_S),
+        replace(no_order, name="no order, kept 4 days", retention_s=4 * DAY_S),
         wide,
         replace(wide, name="calls fail at once", failing_batch_s=batch_s),
         replace(wide, name="3 days, no order", in_order=False, recovers_h=6 + 72),
