@@ -22,7 +22,7 @@ from media_cleanup.provider import Provider
 from media_cleanup.redelivery import settle_batch
 from media_cleanup.settings import DeletionSettings
 from nxcloud import Answer, CorrectedClock, Credentials, MediaClient, NoAnswerError, NxCloudError
-from tests.conftest import EVENTS, PHONE
+from tests.conftest import CREDENTIALS, EVENTS, PHONE
 from tests.days.queue import Clock, Message, Queue, Receipt, RefusedError, failed_ids
 from tests.days.records import Records
 from tests.histories.interleaving import Invocation
@@ -302,7 +302,11 @@ class World:
 
     def _get_secret_value(self, **_: str) -> dict[str, str]:
         with self._call("get_secret_value"):
-            return {"SecretString": '{"accessKey": "test-access-key", "accessSecret": "test-access-secret"}'}
+            return {
+                "SecretString": json.dumps(
+                    {"accessKey": CREDENTIALS.access_key, "accessSecret": CREDENTIALS.access_secret}
+                )
+            }
 
     def _head_object(self, **_: str) -> None:
         with self._call("head_object"):
