@@ -23,7 +23,7 @@ class Plan:
 
 
 FULL = Plan(cold_starts=20, warm={1: 20, 10: 8, 100: 3}, growth=(100, 1_000, 10_000))
-QUICK = Plan(cold_starts=2, warm={1: 2, 10: 1}, growth=(100, 200), concurrency=(1, 10))
+QUICK = Plan(cold_starts=1, warm={1: 1, 10: 1}, growth=(50, 100), concurrency=(1, 10))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ TESTS = {
     LAYERS[0] / "links.py": "tests/unit/test_links.py tests/histories/test_choice.py",
     LAYERS[0] / "absence.py": "tests/unit/test_absence.py",
     LAYERS[0] / "classification.py": "tests/unit/test_classification.py",
-    LAYERS[0] / "outcome.py": "tests/unit/test_outcome.py",
+    LAYERS[0] / "outcome.py": "tests/unit/test_outcome.py tests/unit/test_redelivery.py",
     LAYERS[0] / "redelivery.py": "tests/unit/test_redelivery.py tests/unit/test_settling.py",
     LAYERS[1] / "signing.py": "tests/unit/test_signing.py",
     LAYERS[1] / "errors.py": "tests/unit/test_classification.py",

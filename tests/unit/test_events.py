@@ -239,6 +239,12 @@ def test_strange_sequencers_and_etags_count_as_left_out(detail: object) -> None:
     assert about_an_object(event) == replace(STORED, etag=None, sequencer=None)
 
 
+def test_an_event_of_an_unknown_kind_need_not_name_an_object() -> None:
+    event = sample("s3-removed")
+    event["Records"][0] |= {"eventName": "ObjectRestore:Completed", "s3": None}
+    assert about_an_object(event) == ObjectEvent(Happening.OTHER, "ObjectRestore:Completed", None)
+
+
 def test_an_event_that_deletes_nothing_need_not_name_an_object() -> None:
     event = sample("s3-created")
     event["Records"][0]["s3"] = None

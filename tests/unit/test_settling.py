@@ -196,6 +196,17 @@ def test_a_message_of_several_parts_waits_for_all_and_then_dead_letters_the_reje
     assert json.loads(letter["MessageBody"]) == {"Records": [parts[0]]}
 
 
+def test_the_first_of_several_reasons_is_told() -> None:
+    class Reasons(Told):
+        def outcomes(self, *_: object) -> list[Outcome]:
+            return [Outcome(result=Result.REJECTED, reason=reason) for reason in ("first", "second")]
+
+    task = Reasons()
+    assert settle(task, record(0, media("any"))) == []
+    [letter] = task.sqs.sent
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "first"
+
+
 def test_the_longest_delay_of_its_parts_counts() -> None:
     class Parts(Told):
         def outcomes(self, subject: Any, _attempt: int, _time_left_ms: Callable[[], int]) -> list[Outcome]:  # noqa: ANN401 (an object's event)
