@@ -87,9 +87,13 @@ def build() -> None:
     sam("build")
 
 
-def without_queries(template: Path) -> Path:
-    """A copy, beside a built template, without the saved queries, which the local cloud does not know."""
+def for_the_local_cloud(template: Path) -> Path:
+    """A copy, beside a built template, without saved queries, which the local cloud does not know.
+
+    Nor with what names the licence and README.md, which sam would look for beside a template that was moved.
+    """
     whole = yaml_parse(template.read_text())
+    whole.pop("Metadata", None)
     resources = whole["Resources"].items()
     whole["Resources"] = {name: one for name, one in resources if one["Type"] != "AWS::Logs::QueryDefinition"}
     copy = template.with_name("local.yaml")
@@ -102,7 +106,7 @@ def deploy(cloud: LocalCloud, name: str, template: Path = BUILT, /, **parameters
     sam(
         "deploy",
         "--template-file",
-        str(without_queries(template)),
+        str(for_the_local_cloud(template)),
         "--config-file",
         str(ROOT / "samconfig.toml"),
         "--no-confirm-changeset",
