@@ -17,7 +17,7 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-docker planted-bugs mutants soak bench lint format build invoke local deploy redrive lock clean
+.PHONY: help demo test test-docker planted-bugs mutants soak bench simulate lint format build invoke local deploy redrive lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ soak: $(DEV) $(CLOUD) ## Let NXCloud misbehave in a storm of deletions: make soa
 
 bench: $(DEV) $(CLOUD) $(BENCH) ## Measure it beside a usual function, and write docs/benchmarks.md: make bench QUICK=1
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.benchmarks --python .venv-bench/bin/python $(if $(QUICK),--quick)
+
+simulate: $(DEV) ## Show what many deletions, and a day without NXCloud, do to the queue: a table, and docs/scale.svg
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.scale
 
 lint: $(DEV) $(CHECKS) ## Check style, types, the template, and that no secret is among the files
 	ruff check

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 from nxcloud import Credentials
 from tests.simulator import Simulator
@@ -15,6 +16,9 @@ EVENTS = Path(__file__).parents[1] / "events"
 PHONE = "8615800001795"
 MEDIA_ID = "fd81acff-eea8-4d9d-acc9-6c62904d6615"
 CREDENTIALS = Credentials("test-access-key", "test-access-secret")
+
+# For planted bugs: a failure is enough, the smallest one is not looked for
+settings.register_profile("first-failure", phases=[Phase.explicit, Phase.generate])
 
 
 def sample(name: str) -> Any:  # noqa: ANN401 (whatever the file holds)

@@ -31,7 +31,9 @@ class Invocation:
         self._back.acquire()
 
     def pause(self) -> None:
-        """The work's side: stands still until the next step."""
+        """The work's side: stands still until the next step; abandoned work gets no further on any of its threads."""
+        if self._abandoned:
+            raise AbandonedError
         self._back.release()
         self._go.acquire()
         if self._abandoned:

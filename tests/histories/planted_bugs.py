@@ -1,4 +1,4 @@
-"""Plants known bugs, one by one, in a copy of the code, and shows that the tests in this folder catch each."""
+"""Plants known bugs, one by one, in a copy of the code, and shows that the tests in a folder catch each."""
 
 import os
 import re
@@ -7,10 +7,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
@@ -196,24 +197,25 @@ BUGS = (
 
 @contextmanager
 def copy_of_project() -> Iterator[Path]:
-    """A copy of what the tests in this folder need, for as long as it is used."""
+    """A copy of what the tests need, for as long as it is used."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        shutil.copy(PROJECT / "pyproject.toml", copy)
+        for file in ("pyproject.toml", "template.yaml"):
+            shutil.copy(PROJECT / file, copy)
         for part in ("layers", "tests"):
             shutil.copytree(PROJECT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
         yield copy
 
 
-def first_failure(bug: PlantedBug | None) -> str | None:
-    """The name of the first test that fails with this bug planted, None where all pass."""
+def first_failure(bug: PlantedBug | None, folder: str) -> str | None:
+    """The name of the folder's first test that fails with this bug planted, None where all pass."""
     with copy_of_project() as copy:
         if bug:
             bug.plant(copy)
         # That the bugs' texts are there is told of the unchanged code alone
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "tests/histories", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", folder, "-p", "no:cacheprovider"]
         command += ["--hypothesis-profile=first-failure"]
-        command += ["--deselect", "tests/histories/test_planted_bugs.py"] if bug else []
+        command += ["--deselect", f"{folder}/test_planted_bugs.py"] if bug else []
         environment = os.environ | {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
         ended = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode == 0:
@@ -226,21 +228,21 @@ def first_failure(bug: PlantedBug | None) -> str | None:
     return found[1]
 
 
-def tell(bug: PlantedBug | None) -> bool:
+def tell(bug: PlantedBug | None, folder: str) -> bool:
     """Prints which test catches a bug; whether all is as it should be."""
     started = time.monotonic()
-    caught_by = first_failure(bug)
+    caught_by = first_failure(bug, folder)
     name = bug.name if bug else "unchanged code"
     verdict = f"caught by {caught_by}" if caught_by else "SURVIVES" if bug else "passes"
     print(f"{name:70} {verdict} ({time.monotonic() - started:.0f} s)", flush=True)
     return (caught_by is not None) == (bug is not None)
 
 
-def main() -> int:
+def main(bugs: Sequence[PlantedBug] = BUGS, folder: str = "tests/histories") -> int:
     """Plants each bug, as many at a time as there are processors; 0 where each is caught."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        good = list(pool.map(tell, [None, *BUGS]))
-    print(f"{sum(good) - good[0]} of {len(BUGS)} planted bugs caught")
+        good = list(pool.map(partial(tell, folder=folder), [None, *bugs]))
+    print(f"{sum(good) - good[0]} of {len(bugs)} planted bugs caught")
     return 0 if all(good) else 1
 
 

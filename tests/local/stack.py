@@ -87,15 +87,17 @@ def build() -> None:
     sam("build")
 
 
-def for_the_local_cloud(template: Path) -> Path:
-    """A copy, beside a built template, without saved queries, which the local cloud does not know.
-
-    Nor with what names the licence and README.md, which sam would look for beside a template that was moved.
-    """
+def for_local_cloud(template: Path) -> Path:
+    """A copy, beside a built template, without what the local cloud does not know: saved queries and metric math."""
     whole = yaml_parse(template.read_text())
-    whole.pop("Metadata", None)
-    resources = whole["Resources"].items()
-    whole["Resources"] = {name: one for name, one in resources if one["Type"] != "AWS::Logs::QueryDefinition"}
+    whole.pop("Metadata", None)  # names LICENSE and README.md, which sam would look for beside a moved template
+    resources = whole["Resources"]
+    unknown = [name for name, one in resources.items() if one["Type"] == "AWS::Logs::QueryDefinition"]
+    unknown += [name for name, one in resources.items() if "Metrics" in one.get("Properties", {})]
+    whole["Resources"] = {name: one for name, one in resources.items() if name not in unknown}
+    dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]
+    for name in unknown:  # an alarm's place on the dashboard
+        dashboard["Fn::Sub"] = dashboard["Fn::Sub"].replace(f'"${{{name}.Arn}}", ', "")
     copy = template.with_name("local.yaml")
     copy.write_text(yaml_dump(whole))
     return copy
@@ -106,7 +108,7 @@ def deploy(cloud: LocalCloud, name: str, template: Path = BUILT, /, **parameters
     sam(
         "deploy",
         "--template-file",
-        str(for_the_local_cloud(template)),
+        str(for_local_cloud(template)),
         "--config-file",
         str(ROOT / "samconfig.toml"),
         "--no-confirm-changeset",

@@ -1,5 +1,6 @@
 """The ways in which the simulator can misbehave, each as it looks on the wire."""
 
+import contextlib
 import socket
 import struct
 import time
@@ -45,6 +46,13 @@ def reset(connection: socket.socket) -> None:
     """Ends the connection with a reset, not with an orderly close."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+def hang(connection: socket.socket, seconds: float) -> None:
+    """Says nothing until the time is over or the other side has gone."""
+    connection.settimeout(seconds)
+    with contextlib.suppress(OSError):
+        connection.recv(1)
 
 
 def drip(connection: socket.socket, beginning: bytes, seconds: float) -> None:

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from tests.simulator.faults import Fault, drip, reset
+from tests.simulator.faults import Fault, drip, hang, reset
 from tests.simulator.provider import ACTIONS, Provider, Reply
 
 DEFAULT_DRIP_S = 30.0
@@ -19,7 +19,8 @@ DEFAULT_DRIP_S = 30.0
 class Simulator:
     """NXCloud on loopback, as a context manager.
 
-    `url` is its address, `provider` its state, `connections` how many were opened to it.
+    `url` is its address, `provider` its state, `connections` how many were opened to it, `longest_s` the seconds from
+    the longest call's arrival until it was answered or its caller hung up.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Simulator:
     ) -> None:
         self.provider = provider or Provider(access_key, access_secret)
         self.connections = 0
+        self.longest_s = 0.0
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._server = _Server((host, port), self)
@@ -99,11 +101,15 @@ class _Handler(BaseHTTPRequestHandler):
         if action not in ACTIONS:
             self._send(HTTPStatus.NOT_FOUND, b"<html>Not Found</html>", "text/html")
             return
-        fault = self.server.simulator.next_fault(action)
-        if fault is None or fault.kind in {"latency", "lost"}:
-            self._answer(body, fault)
-        else:
-            self._misbehave(fault)
+        began, fault = time.monotonic(), self.server.simulator.next_fault(action)
+        try:
+            if fault is None or fault.kind in {"latency", "lost"}:
+                self._answer(body, fault)
+            else:
+                self._misbehave(fault)
+        finally:
+            simulator = self.server.simulator
+            simulator.longest_s = max(simulator.longest_s, time.monotonic() - began)
 
     def do_GET(self) -> None:
         self._control(b"")
@@ -147,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "close":
                 self._drop(hard=False)
             case "hang":
-                time.sleep(fault.seconds or DEFAULT_DRIP_S)  # hanging is what this fault does
+                hang(self.connection, fault.seconds or DEFAULT_DRIP_S)
                 self._drop(hard=False)
             case "drip_headers":
                 drip(self.connection, b"HTTP/1.1 200 OK\r\nX-Slow: ", fault.seconds or DEFAULT_DRIP_S)

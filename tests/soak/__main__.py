@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from media_cleanup.provider import LONGEST_CALL_S
 from tests.soak.findings import Findings
 from tests.soak.storm import raise_storm
 
@@ -18,7 +19,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--n", type=int, default=2000, help="media that are asked for (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="what chance begins with (default: %(default)s)")
-    parser.add_argument("--gradual", action="store_true", help="let resets, not successes, come before code -1 for all")
     options = parser.parse_args()
     console = Console(highlight=False, width=max(100, min(Console().width, 118)))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
@@ -28,7 +28,6 @@ def main() -> int:
             options.n,
             options.seed,
             lambda what, gone: progress.update(task, description=what, completed=gone),
-            abrupt=not options.gradual,
         )
     console.print(table(findings, options.seed))
     for what, cases in findings.must_be_none.items():
@@ -46,6 +45,10 @@ def table(findings: Findings, seed: int) -> Table:
     shown.add_row("seconds", f"{findings.seconds:.0f}")
     shown.add_row("calls of deleteMedia", f"{findings.calls} ({findings.calls / max(1, findings.gone):.2f} a deletion)")
     shown.add_row("faults", _counted(findings.faults))
+    shown.add_row("faults of AWS", _counted(findings.aws_faults))
+    shown.add_row("functions killed", _counted(findings.kills) or "none")
+    over_ms = 1000 * (findings.longest_call_s - LONGEST_CALL_S)
+    shown.add_row("longest call, as NXCloud saw it", f"{findings.longest_call_s:.2f} s, {over_ms:.0f} ms over its 10 s")
     shown.add_row("log lines", _counted(findings.outcomes))
     shown.add_row("dead-lettered, by reason", _counted(findings.dead_letters) or "none")
     shown.add_section()

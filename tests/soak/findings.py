@@ -11,8 +11,10 @@ from typing import Any
 from tests.local.cloud import LocalCloud
 from tests.local.stack import Stack
 from tests.soak.plan import PHONES, Case, Plan
+from tests.soak.strait import Strait, record_id
 from tests.soak.weather import StormySimulator
 
+DEATH = "Worker process died"
 BROKEN = re.compile(r"Task timed out|Traceback|Runtime\.|\[ERROR\]|failed processing SQS batch|Unhandled")
 
 
@@ -41,6 +43,9 @@ class Findings:
     dead_letters: Counter[str]
     outcomes: Counter[str]
     faults: dict[str, int]
+    aws_faults: Counter[str]
+    kills: Counter[str]
+    longest_call_s: float
     must_be_none: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -50,7 +55,7 @@ class Findings:
 
 
 def found(  # noqa: PLR0917 (whatever a storm leaves behind)
-    stack: Stack, simulator: StormySimulator, plan: Plan, secrets: list[str], seconds: float, left: int
+    stack: Stack, simulator: StormySimulator, strait: Strait, plan: Plan, secrets: list[str], seconds: float, left: int
 ) -> Findings:
     """The findings. `secrets` must appear nowhere; `left` is how many messages were still in the queues."""
     cloud, kept = stack.cloud, simulator.provider.media
@@ -68,6 +73,9 @@ def found(  # noqa: PLR0917 (whatever a storm leaves behind)
         dead_letters=Counter(letter.reason.partition(":")[0] or "(none)" for letter in letters),
         outcomes=Counter(_kind(line) for line in told),
         faults=simulator.faults,
+        aws_faults=strait.faults,
+        kills=strait.kills,
+        longest_call_s=simulator.longest_s,
     )
     findings.must_be_none = {
         "lost: still at NXCloud, and in no dead-letter queue with a reason": sorted(
@@ -77,8 +85,8 @@ def found(  # noqa: PLR0917 (whatever a storm leaves behind)
         "wrongly deleted: never asked for": [
             case.media_id for case in plan.left_alone if (case.business_phone, case.media_id) not in kept
         ],
-        "called again after a confirmation that was heard": _called_again(simulator),
-        "time-outs and internal errors": _broken(printed, cloud),
+        "called again after a confirmation that was heard": _called_again(simulator, strait.excused),
+        "time-outs, internal errors, deaths of nobody's doing": _broken(printed, cloud, strait.kills.total()),
         "dead-lettered without a reason": [letter.body[:200] for letter in letters if not letter.reason],
         "secrets and whole numbers in logs, attributes, records": _leaks(stack, letters, printed, secrets),
         "messages left in the queues": [f"{left} messages"] * bool(left),
@@ -98,14 +106,23 @@ def _declared_gone_early(simulator: StormySimulator, told: list[dict[str, Any]])
     ]
 
 
-def _called_again(simulator: StormySimulator) -> list[str]:
-    """The media that were called for once more after NXCloud's confirmation had reached the function."""
+def _called_again(simulator: StormySimulator, excused: set[str]) -> list[str]:
+    """The media that were called for once more after NXCloud's confirmation had reached the function.
+
+    Those are excused whose confirmation could not be remembered, since AWS failed or the function was killed.
+    """
     confirmed: set[str] = set()
     again = []
     for call in list(simulator.provider.calls):
         if call.action == "deleteMedia" and call.media_id in confirmed:
             again.append(f"{call.media_id}: code {call.code}")
-        elif call.action == "deleteMedia" and call.code == 0 and call.media_id not in simulator.stormy.unheard:
+        elif (
+            call.action == "deleteMedia"
+            and call.code == 0
+            and not (
+                call.media_id in simulator.stormy.unheard or record_id(call.business_phone, call.media_id) in excused
+            )
+        ):
             confirmed.add(call.media_id)
     return again
 
@@ -127,14 +144,16 @@ def _kind(line: dict[str, Any]) -> str:
     return f"{line['outcome']}: {reason}" if reason else str(line["outcome"])
 
 
-def _broken(printed: list[str], cloud: LocalCloud) -> list[str]:
-    """Lines that tell of a function that ended badly; the local cloud's own log tells it too."""
+def _broken(printed: list[str], cloud: LocalCloud, killed: int) -> list[str]:
+    """Lines that tell of a function that ended badly; the local cloud's own log tells it too, and of those killed."""
     own = [line for line in cloud.log.read_text(errors="replace").splitlines() if "failed processing SQS batch" in line]
     failures = [
         line
         for line in printed
         if BROKEN.search(line) or (_parsed(line).get("level") == "ERROR" and "outcome" not in _parsed(line))
     ]
+    deaths = [line for line in own if DEATH in line]
+    own = [line for line in own if DEATH not in line] + deaths[killed:]
     return [line[:300] for line in [*failures, *own]]
 
 

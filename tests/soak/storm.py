@@ -18,11 +18,12 @@ from tests.local.uploader import upload_media
 from tests.soak.findings import Findings, found
 from tests.soak.plan import PHONES, Action, Plan, drawn
 from tests.soak.stage import deploy_faster
+from tests.soak.strait import Strait
 from tests.soak.weather import StormySimulator, Weather
 
 SENDERS = 4
 ROTATION_GAP_S = 1.5
-PROOF_OUTDATED_S = 3.5  # longer than PROOF_OF_LIFE_S, as stage.py sets it, and the slowest answer under way
+KILL_SHARE, KILL_SHARE_OF_FEW = 0.003, 0.01
 SMALL = 200  # below so many media nothing takes long, so that a storm can be a test
 ROUGH_TO_THE_END_S = 60
 TICK_S = 0.25
@@ -36,6 +37,7 @@ class Storm:
 
     stack: Stack
     simulator: StormySimulator
+    strait: Strait
     credentials: Credentials
     plan: Plan
     tell: Tell
@@ -54,11 +56,11 @@ class Storm:
         )
         self.wait_until_quiet("objects are read", 300)
 
-    def rage(self, outage_s: float, *, abrupt: bool) -> str:
+    def rage(self, outage_s: float) -> str:
         """Does all the actions, a sixth in each weather. The secret that NXCloud has in the end."""
         simulator, actions = self.simulator, self.plan.actions
         parts = [actions[start::6] for start in range(6)]
-        simulator.weather = Weather.ROUGH
+        simulator.weather, self.strait.rough = Weather.ROUGH, True
         self._act("rough", parts[0], outage_s)
         simulator.weather = Weather.RESETTING
         self._act("down: resets", parts[1], outage_s)
@@ -69,18 +71,15 @@ class Storm:
         self._act("NXCloud has a new secret", parts[3], ROTATION_GAP_S)
         self.stack.store_credentials(self.credentials.access_key, new_secret)
         self._act("so has AWS", [], outage_s)
-        if not abrupt:
-            simulator.weather = Weather.RESETTING
-            self._act("down: resets, so that proof of life is out of date", [], PROOF_OUTDATED_S)
         simulator.weather = Weather.REFUSING
         self._act("down: code -1", parts[4], outage_s)
         simulator.weather = Weather.ROUGH
         self._act("rough to the end", parts[5], outage_s)
-        until = time.monotonic() + ROUGH_TO_THE_END_S
+        until = time.monotonic() + (ROUGH_TO_THE_END_S if len(self.plan.asked) >= SMALL else 10)
         while self._gone() < 0.9 * len(self.plan.asked) and time.monotonic() < until:
             self.tell("rough to the end", self._gone())
             time.sleep(TICK_S)  # the weather lasts
-        simulator.weather = Weather.CALM
+        simulator.weather, self.strait.rough = Weather.CALM, False
         return new_secret
 
     def wait_until_quiet(self, what: str, limit_s: float) -> int:
@@ -121,11 +120,8 @@ class Storm:
         return sum(int(answer["Attributes"].get(name, 0)) for answer in answers for name in names)
 
 
-def raise_storm(media: int, seed: int, tell: Tell = lambda _what, _gone: None, *, abrupt: bool = True) -> Findings:
-    """A storm over so many media, from its beginning to its findings.
-
-    `abrupt`: whether NXCloud goes over to code -1 for everything while it has only just confirmed a deletion.
-    """
+def raise_storm(media: int, seed: int, tell: Tell = lambda _what, _gone: None) -> Findings:
+    """A storm over so many media, from its beginning to its findings."""
     slowest_s = 2.0 if media < SMALL else 12.0  # the client's own deadline is 10 s
     chance = Random(seed)  # noqa: S311 (repeatable on purpose)
     credentials = Credentials("soak-" + secrets.token_hex(8), secrets.token_hex(16))
@@ -137,19 +133,21 @@ def raise_storm(media: int, seed: int, tell: Tell = lambda _what, _gone: None, *
         tell("a local cloud starts", 0)
         cloud = running.enter_context(local_cloud())
         tell("sam build, sam deploy", 0)
-        stack = deploy_faster(cloud, "soak", folder, CreateSourceBucket="true", NxCloudBaseUrl=simulator.url)
+        strait = running.enter_context(Strait(cloud.url, seed, KILL_SHARE_OF_FEW if media < SMALL else KILL_SHARE))
+        parameters = {"CreateSourceBucket": "true", "NxCloudBaseUrl": simulator.url}
+        stack = deploy_faster(cloud, "soak", folder, strait.url, 7 if media < SMALL else 15, **parameters)
         stack.store_credentials(credentials.access_key, credentials.access_secret)
         tell("media are uploaded", 0)
         asked, control = (_uploaded(simulator, credentials, count) for count in (media, max(8, media // 10)))
         plan = drawn(asked, control, stack.outputs["SourceBucketName"], chance)
-        storm = Storm(stack, simulator, credentials, plan, tell)
+        storm = Storm(stack, simulator, strait, credentials, plan, tell)
         storm.store_objects()
         began = time.monotonic()
-        new_secret = storm.rage(2 + min(media, 2000) / 250, abrupt=abrupt)
+        new_secret = storm.rage(2 + min(media, 2000) / 250)
         left = storm.wait_until_quiet("it calms down", 60 + media)
         tell("findings are gathered", media)
         canaries = [credentials.access_key, credentials.access_secret, new_secret]
-        return found(stack, simulator, plan, canaries, time.monotonic() - began, left)
+        return found(stack, simulator, strait, plan, canaries, time.monotonic() - began, left)
 
 
 def _uploaded(simulator: StormySimulator, credentials: Credentials, count: int) -> list[tuple[str, str]]:

@@ -4,7 +4,8 @@ from tests.soak.storm import raise_storm
 
 
 def test_a_small_storm_loses_nothing_and_takes_nothing_too_much() -> None:
-    # abrupt=False: see the storms of `make soak`; an abrupt outage of code -1 can be taken for absence
-    findings = raise_storm(60, seed=1, abrupt=False)
+    findings = raise_storm(60, seed=1)
     assert {what: cases for what, cases in findings.must_be_none.items() if cases} == {}
+    assert findings.kills
+    assert findings.aws_faults
     assert findings.gone >= 0.9 * findings.media

@@ -52,12 +52,19 @@ def test_an_alarm_tells_somebody_and_is_quiet_where_nothing_happens(name: str) -
 
 
 def test_alarms_and_widgets_name_metrics_that_are_counted(dashboard: dict[str, Any]) -> None:
-    ours = {alarm["MetricName"] for alarm in ALARMS.values() if alarm["Namespace"] == "MediaCleanup"}
+    ours = {metric["MetricName"] for metric in _metrics() if metric["Namespace"] == "MediaCleanup"}
     rows = [row for widget in dashboard["widgets"] for row in widget["properties"].get("metrics", [])]
     shown = {row[1] for row in rows if row[0] == "MediaCleanup"}
-    assert ours == {"AuthenticationFailed", "DeletionLag"}
+    assert ours == {"AuthenticationFailed", "DeletionLag", "Unavailable", "Deleted"}
     assert shown == METRICS
     assert all(row[2:4] == ["service", "media-cleanup"] for row in rows if row[0] == "MediaCleanup")
+
+
+def _metrics() -> list[dict[str, Any]]:
+    """The metrics that alarms watch, by themselves or in an expression."""
+    expressed = [query for alarm in ALARMS.values() for query in alarm.get("Metrics", [])]
+    watched = [query["MetricStat"]["Metric"] for query in expressed if "MetricStat" in query]
+    return [*watched, *(alarm for alarm in ALARMS.values() if "MetricName" in alarm)]
 
 
 def test_every_alarm_is_on_the_dashboard() -> None:
@@ -66,7 +73,7 @@ def test_every_alarm_is_on_the_dashboard() -> None:
 
 
 def test_both_functions_and_all_queues_have_their_alarms() -> None:
-    watched = {(alarm["MetricName"], json.dumps(alarm["Dimensions"][0]["Value"])) for alarm in ALARMS.values()}
+    watched = {(metric["MetricName"], json.dumps(metric["Dimensions"][0]["Value"])) for metric in _metrics()}
     for function in ("DeleteMediaFunction", "IndexMediaFunction"):
         for metric in ("Errors", "Throttles"):
             assert (metric, json.dumps({"Ref": function})) in watched
