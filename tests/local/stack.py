@@ -90,6 +90,7 @@ def build() -> None:
 def for_local_cloud(template: Path) -> Path:
     """A copy, beside a built template, without what the local cloud does not know: saved queries and metric math."""
     whole = yaml_parse(template.read_text())
+    whole.pop("Metadata", None)  # names LICENSE and README.md, which sam would look for beside a moved template
     resources = whole["Resources"]
     unknown = [name for name, one in resources.items() if one["Type"] == "AWS::Logs::QueryDefinition"]
     unknown += [name for name, one in resources.items() if "Metrics" in one.get("Properties", {})]
