@@ -404,3 +404,8 @@ def test_the_environments_of_samconfig_override_what_there_is(environment: str) 
 )
 def test_parameters_are_checked_before_anything_is_made(parameter: str, value: str, *, accepted: bool) -> None:
     assert bool(re.fullmatch(TEMPLATE["Parameters"][parameter]["AllowedPattern"], value)) == accepted
+
+
+def test_the_usual_pattern_is_the_parameters_default() -> None:
+    usual = {"Fn::Equals": [{"Ref": "ObjectKeyPattern"}, TEMPLATE["Parameters"]["ObjectKeyPattern"]["Default"]]}
+    assert TEMPLATE["Conditions"]["UsualKeyPattern"] == usual
