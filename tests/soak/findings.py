@@ -171,8 +171,16 @@ def _leaks(stack: Stack, letters: list[DeadLetter], printed: list[str], secrets:
         for canary in [*secrets, *PHONES]
         if canary in text
     ]
-    index = _records(dynamodb, stack.resources["MediaIndexTable"])  # which holds numbers, and must
-    return leaks + [f"{secret[:4]}… in MediaIndexTable" for secret in secrets if any(secret in text for text in index)]
+    numbered = {  # which hold numbers, and must
+        "MediaIndexTable": _records(dynamodb, stack.resources["MediaIndexTable"]),
+        "a dead letter": [letter.body for letter in letters],
+    }
+    return leaks + [
+        f"{secret[:4]}… in {place}"
+        for place, texts in numbered.items()
+        for secret in secrets
+        if any(secret in text for text in texts)
+    ]
 
 
 def _records(dynamodb: Any, table: str) -> list[str]:  # noqa: ANN401 (boto3's clients are made at run time)
