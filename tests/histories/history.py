@@ -1,10 +1,11 @@
 """Plays one history: what happens to the objects, and which call of which invocation comes next, picked by chance."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from tests.histories.bucket import BUCKET, Version, Versioning
-from tests.histories.world import PHONE, PLAIN_KEY, SPELLED, SPELLING_KEY, World
+from tests.histories.world import PHONE, PLAIN_KEY, SPELLED, SPELLING_KEY, Message, World
 
 KEYS = (PLAIN_KEY, SPELLING_KEY)
 CONTENTS = ("one", "two")
@@ -21,10 +22,13 @@ Turn = Callable[[], None]
 class History:
     """A world to which things happen; `pick` picks one of so many possibilities, by its number."""
 
-    def __init__(self, versioning: Versioning, pick: Callable[[int], int], *, switching: bool = False) -> None:
+    def __init__(
+        self, versioning: Versioning, pick: Callable[[int], int], *, switching: bool = False, losing: bool = False
+    ) -> None:
         self.world = World(versioning)
         self._pick = pick
         self._switching = switching
+        self._losing = losing
         self._faults_left = self._repeats_left = 2
 
     def play(self) -> list[str]:
@@ -38,6 +42,8 @@ class History:
                 changes -= turn == self._change
                 turn()
             self.world.come_to_rest()
+            if self._losing:
+                self.world.sweep_through()
         finally:
             self.world.abandon()
         return self.world.broken_at_rest()
@@ -49,6 +55,8 @@ class History:
         turns: list[Turn | None] = [self._change, self._change] if changes else []
         turns += [self._deliver] if self.world.messages else []
         turns += [self._advance, self._advance, self._finish] if self.world.runs else []
+        turns += [self._lose] if self._losing and self._deletions_told() else []
+        turns += [self._sweep] if self._losing and changes else []
         return turns
 
     # What the functions do
@@ -58,6 +66,16 @@ class History:
         again = self._repeats_left > 0 and self._pick(6) == 5
         self._repeats_left -= again
         self.world.deliver(message, again=again)
+
+    def _deletions_told(self) -> list[Message]:
+        """S3's notifications of deletions that have not been delivered yet."""
+        return [one for one in self.world.messages if one.queue == "deletion" and "Records" in json.loads(one.body)]
+
+    def _lose(self) -> None:
+        self.world.lose(self._one_of(self._deletions_told()))
+
+    def _sweep(self) -> None:
+        self.world.send("sweep", "{}")
 
     def _advance(self) -> None:
         run = self._one_of(self.world.runs)

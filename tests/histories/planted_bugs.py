@@ -60,9 +60,9 @@ BUGS = (
     ),
     PlantedBug(
         "second look at the object alone, not at its version",
-        "linking.py",
-        "elif file.version_id and self._objects.look_at(file) is None:",
-        "elif False:",
+        "objects.py",
+        "not file.version_id or seen.file == file or self.look_at(file)",
+        "True",
     ),
     PlantedBug(
         "second look before the link is written",
@@ -159,8 +159,8 @@ BUGS = (
     PlantedBug(
         "eventually consistent reads of the index",
         "index.py",
-        "ConsistentRead=True",
-        "ConsistentRead=False",
+        "ConsistentRead=True,\n                    KeyCondition",
+        "ConsistentRead=False,\n                    KeyCondition",
     ),
     PlantedBug(
         "one page of links is all",
@@ -191,6 +191,38 @@ BUGS = (
         "events.py",
         '"version_id": file.get("versionId")',
         '"version_id": None',
+    ),
+    PlantedBug(
+        "403 taken for gone",
+        "objects.py",
+        "if status in gone:",
+        "if status in gone or status == 403:",
+    ),
+    PlantedBug(
+        "each slice of the sweep begins at the first link",
+        "sweep.py",
+        "self._walk(progress.after, time_left_ms)",
+        "self._walk(None, time_left_ms)",
+    ),
+    PlantedBug(
+        "the sweep leaves out the link before which a slice ends",
+        "sweep.py",
+        "            if time_left_ms() <",
+        "            found.after = place\n            if time_left_ms() <",
+    ),
+    PlantedBug(
+        "the sweep remembers before it has asked",
+        "sweep.py",
+        "        gone = self._ask_for(found.gone)\n"
+        "        self._index.remember(replace(progress, after=found.after))\n",
+        "        self._index.remember(replace(progress, after=found.after))\n"
+        "        gone = self._ask_for(found.gone)\n",
+    ),
+    PlantedBug(
+        "the object asked for in place of its version",
+        "asking.py",
+        "if file.version_id else {}",
+        "if False else {}",
     ),
 )
 

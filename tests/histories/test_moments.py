@@ -102,6 +102,48 @@ def test_a_media_left_over_goes_with_the_last_version_that_could_be_read(*, late
     assert deleted_at_rest(world) == ONE | TWO
 
 
+def test_a_slice_that_could_not_ask_is_swept_again() -> None:
+    world = World(Versioning.UNVERSIONED)
+    world.bucket.store(PLAIN_KEY, "one", ONE)
+    world.come_to_rest()
+    world.bucket.delete(PLAIN_KEY)
+    world.lose(world.messages[0])
+    world.send("sweep", "{}")
+    sweep = begin_next(world)
+    for _ in ("progress", "scan", "look", "scan", "links"):
+        world.advance(sweep)
+    world.advance(sweep, failing=True)  # the message
+    assert sweep.finished
+    world.send("sweep", "{}")
+    world.come_to_rest()
+    assert deleted_at_rest(world) == ONE
+
+
+@pytest.mark.parametrize("versioning", [Versioning.UNVERSIONED, Versioning.ENABLED])
+def test_a_sweep_that_saw_an_object_gone_takes_nothing_from_its_next_store(versioning: Versioning) -> None:
+    world = World(versioning)
+    world.bucket.store(PLAIN_KEY, "one", ONE)
+    world.come_to_rest()
+    world.bucket.delete(PLAIN_KEY)
+    world.lose(world.messages[0])
+    world.send("sweep", "{}")
+    finish(world, begin_next(world))
+    world.bucket.store(PLAIN_KEY, "one", ONE)
+    world.come_to_rest()
+    assert (world.deleted, world.broken) == (set(), [])
+
+
+def test_a_sweep_takes_the_media_of_a_version_that_went_unheard_of_and_no_other() -> None:
+    world = World(Versioning.ENABLED)
+    for content, media in (("one", ONE), ("two", TWO)):
+        world.bucket.store(PLAIN_KEY, content, media)
+        world.come_to_rest()
+    world.bucket.delete_version(world.bucket.ever[0])
+    world.lose(world.messages[0])
+    world.sweep_through()
+    assert deleted_at_rest(world) == ONE
+
+
 def deleted_at_rest(world: World) -> frozenset[str]:
     """The media that are deleted, once no promise is found broken."""
     assert world.broken_at_rest() == []

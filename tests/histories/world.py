@@ -12,6 +12,7 @@ Other objects that stand for the same media do not matter: a media goes with the
 Liveness, at rest:
 1. Of an object that cannot be read, each media that a link was ever written for is deleted, and the media in the key of
    one that was ever stored. Metadata that no link was written for were lost to the index function, and are not asked.
+   (The media in the key went unheard of where the key's deletion was lost.)
 2. Of a version that was deleted for good while its object could be read, then and ever since, each media that a link of
    it was ever written for is deleted, unless the object's key or another version of it ever stood for it, and so may
    have kept it. (Had the object been gone in between, the media may be left over until its next deletion.)
@@ -26,15 +27,18 @@ from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
+from media_cleanup.asking import RequestNotSentError
 from media_cleanup.aws import Aws
 from media_cleanup.deletion import Deletion
 from media_cleanup.events import requests_in_text
 from media_cleanup.idempotency import ConfirmedDeletions
+from media_cleanup.index import IndexUnreachableError
 from media_cleanup.linking import Linking
 from media_cleanup.media import Media
 from media_cleanup.outcome import Outcome, Result
 from media_cleanup.provider import Provider
-from media_cleanup.settings import DeletionSettings, LinkingSettings
+from media_cleanup.settings import DeletionSettings, LinkingSettings, SweepSettings
+from media_cleanup.sweep import Sweep
 from media_cleanup.task import Task, carry_out
 from tests.histories.bucket import BUCKET, Bucket, Version, Versioning
 from tests.histories.interleaving import Invocation
@@ -51,12 +55,15 @@ ENVIRONMENT = {
     "DELETION_QUEUE_URL": "deletion",
     "DEAD_LETTER_QUEUE_URL": "dead",
     "DEFAULT_BUSINESS_PHONE": PHONE,
+    "SWEEP_EVERY_DAYS": "0",
 }
+SWEEP = {"S": "sweep"}
+SLICE_LINKS = 2  # so that a pass takes several slices
 
 
 @dataclass(frozen=True)
 class Message:
-    """What lies in a queue, by the queue's name."""
+    """What lies in a queue, by the queue's name; the schedule of the sweep counts as one."""
 
     queue: str
     body: str
@@ -107,6 +114,7 @@ class World:
         self._being_deleted: set[Media] = set()
         self.broken: list[str] = []
         self.told: list[str] = []
+        self.has_lost: set[str] = set()
         self.bucket = Bucket(versioning, self.send)
         self.table = Table(self._call)
         aws = cast(
@@ -123,6 +131,7 @@ class World:
             "index": Linking(LinkingSettings.from_environment(ENVIRONMENT), aws),
             "deletion": Deletion(DeletionSettings.from_environment(ENVIRONMENT), aws, provider, confirmed),
         }
+        self._sweep = Sweep(SweepSettings.from_environment(ENVIRONMENT), aws, lambda: 0, lambda _: None)
 
     # What a test does
 
@@ -136,6 +145,11 @@ class World:
             if queue == "deletion" and (version.key, version.version_id) == (words.get("key"), words.get("version_id")):
                 version.ended = True
         self.send(queue, json.dumps({name: word for name, word in words.items() if word}))
+
+    def lose(self, message: Message) -> None:
+        """Takes a message out of its queue, as if it had never come."""
+        self.messages.remove(message)
+        self.has_lost.add(key_in(message))
 
     def deliver(self, message: Message, *, again: bool = False) -> None:
         """Begins an invocation for a message, which stays in its queue if it is to come again."""
@@ -161,6 +175,18 @@ class World:
             else:
                 self.deliver(self.messages[0])
 
+    def sweep_through(self) -> None:
+        """Sweeps until the pass that is under way has ended, and then once through the whole index."""
+        for _ in range(2):
+            slices = 0
+            while self.table.progress or not slices:
+                slices += 1
+                if slices > len(self.table.ever) + 1:
+                    self.broken.append("liveness: the sweep does not end")
+                    return
+                self.send("sweep", "{}")
+                self.come_to_rest()
+
     def abandon(self) -> None:
         """Ends all invocations where they stand."""
         for run in self.runs:
@@ -176,13 +202,17 @@ class World:
                 if not any(link.media in self._ever_stood_for(one) for one in others):
                     self.broken.append(f"liveness: {link.version_id} is gone, and {link.media} is not deleted")
         was_stored = any(one.key == SPELLING_KEY and not one.is_marker for one in self.bucket.ever)
-        if was_stored and SPELLED not in self.deleted and self.bucket.readable(SPELLING_KEY) is None:
+        told = was_stored and SPELLING_KEY not in self.has_lost
+        if told and SPELLED not in self.deleted and self.bucket.readable(SPELLING_KEY) is None:
             self.broken.append(f"liveness: {SPELLING_KEY} cannot be read, and the media in its key is not deleted")
         return self.broken
 
     # What the functions meet
 
     def _invoke(self, message: Message) -> None:
+        if message.queue == "sweep":
+            self._sweep_on()
+            return
         task = self._tasks[message.queue]
         requests = requests_in_text(message.body, PHONE)
         outcomes = [outcome for request in requests for outcome in carry_out(task, request, 1, lambda: 60_000)]
@@ -191,7 +221,17 @@ class World:
         if any(one.result is Result.UNAVAILABLE for one in outcomes):
             self.messages.append(message)
 
-    def _call(self, what: str) -> None:
+    def _sweep_on(self) -> None:
+        """What the schedule does; it tries nothing again."""
+        links_left = iter(range(SLICE_LINKS))
+        try:
+            found = self._sweep.sweep_on(lambda: 60_000 if next(links_left, None) is not None else 0)
+        except (IndexUnreachableError, RequestNotSentError) as error:
+            self.told.append(f"sweep -> {error}")
+        else:
+            self.told.append(f"sweep -> {found}")
+
+    def _call(self, what: str, status: int = 503) -> None:
         """Stands still before a call; then lets it fail, if it is to."""
         run = self.running
         if run is None:
@@ -199,10 +239,10 @@ class World:
         run.pause()
         self.told.append(f"  {what}{' fails' if run.fails_next else ''}")
         if run.fails_next:
-            raise _error(503, what)
+            raise _error(status, what)
 
     def _head_object(self, **named: str) -> dict[str, Any]:
-        self._call(f"HEAD {named}")
+        self._call(f"HEAD {named}", 403)  # which tells nothing
         if "VersionId" not in named and self.running:
             self.running.looks[named["Key"]] = self._look(named["Key"])
         version = self._found("HeadObject", named)
@@ -226,9 +266,10 @@ class World:
             raise _error(405 if "VersionId" in named else 404, what)
         return version
 
-    def _send_message(self, **message: str) -> None:
+    def _send_message(self, **message: str) -> dict[str, str]:
         self._call(f"ask {message}")
         self.send(message["QueueUrl"], message["MessageBody"])
+        return {"MessageId": "asked"}
 
     def _once(self, media: Media, delete: Callable[[], Outcome], _: Callable[[], int]) -> Outcome:
         """What the record of confirmed deletions does."""
@@ -291,7 +332,7 @@ class World:
             if request["media_id"] != media:
                 self.broken.append(f"safety: {media} is deleted in place of {request['media_id']}")
             return
-        key = request["key"] if "key" in request else unquote_plus(request["Records"][0]["s3"]["object"]["key"])
+        key = key_in(self.running.message)
         look = self.running.looks.get(key) or self._look(key)
         if media in look.standing:
             self.broken.append(f"safety: {media} is deleted, and {key} could be read and stood for it")
@@ -310,7 +351,12 @@ class Table:
 
     def links(self) -> list[Written]:
         """The links as they are now."""
-        return [_written(item) for item in self._items.values()]
+        return [_written(item) for item in self._items.values() if item["object"] != SWEEP]
+
+    @property
+    def progress(self) -> bool:
+        """Whether a pass of the sweep is under way."""
+        return any("after_object" in item for item in self._items.values())
 
     def get_paginator(self, operation: str) -> SimpleNamespace:
         """The paginator of `query`, with one item a page."""
@@ -331,11 +377,39 @@ class Table:
         self._before = dict(self._items)
         self._items.pop(str(asked["Key"]), None)
 
+    def scan(self, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 (boto3's own words)
+        """One item a page, in the order of their keys."""
+        after = str(asked.get("ExclusiveStartKey", ""))
+        self._call(f"scan after {after}")
+        found = [(key, item) for key, item in sorted(self._items.items()) if key > after][:1]
+        if not found:
+            return {"Items": []}
+        [(_, item)] = found
+        return {"Items": [item], "LastEvaluatedKey": {name: item[name] for name in ("object", "link")}}
+
+    def get_item(self, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 (boto3's own words)
+        """An item by its key."""
+        self._call(f"read {asked['Key']}")
+        found = self._items.get(str(asked["Key"]))
+        return {"Item": found} if found else {}
+
+    def put_item(self, **asked: Any) -> None:  # noqa: ANN401 (boto3's own words)
+        """Writes an item."""
+        self._call(f"put {asked['Item']}")
+        self._items[str({name: asked["Item"][name] for name in ("object", "link")})] = asked["Item"]
+
     def _query(self, **asked: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 (boto3's own words)
         wanted = asked["ExpressionAttributeValues"][":object"]
         self._call(f"links of {wanted}")
         items = self._items if asked.get("ConsistentRead") else self._before
         return iter([{"Items": [item]} for item in items.values() if item["object"] == wanted])
+
+
+def key_in(message: Message) -> str:
+    """The key of the object that a deletion is about."""
+    request = json.loads(message.body)
+    key: str = request["key"] if "key" in request else unquote_plus(request["Records"][0]["s3"]["object"]["key"])
+    return key
 
 
 def _written(item: dict[str, Any]) -> Written:

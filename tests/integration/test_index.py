@@ -298,7 +298,6 @@ def test_what_a_new_store_replaced_goes_with_the_old_deletion(world: World) -> N
     [
         (sample("s3-removed"), ("skipped", "not_a_store")),
         (sample("sqs-s3-test-event")["Records"][0]["body"], ("skipped", "test_event")),
-        (DELETION, ("skipped", "not_a_store")),
         ({"business_phone": PHONE, "media_id": MEDIA_ID}, ("rejected", "not_understood")),
         ("nonsense", ("rejected", "not_understood")),
         ({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}]}, ("rejected", "not_understood")),

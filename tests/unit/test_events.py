@@ -51,7 +51,7 @@ def test_a_samples_name_begins_with_its_trigger(path: Any) -> None:  # noqa: ANN
     assert trigger_of(json.loads(path.read_text())) == path.stem.partition("-")[0]
 
 
-ASKED = ObjectEvent(Happening.REMOVED, "request", FILE)
+ASKED = ObjectEvent(Happening.NAMED, "request", FILE)
 REMOVED = ObjectEvent(Happening.REMOVED, "ObjectRemoved:Delete", FILE, sequencer="0068796A6D2A1B3C4D")
 REMOVED_BY_EVENTBRIDGE = replace(REMOVED, name="Object Deleted")
 ETAG = "0123456789abcdef0123456789abcdef"

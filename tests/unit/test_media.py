@@ -116,17 +116,17 @@ OTHER_ID = "a75c6d9b-a7c8-4f41-8f61-94548e92cbee"
     ],
 )
 def test_media_that_labels_name(labels: dict[str, str], media: list[Media]) -> None:
-    assert media_in_labels(labels, "4915100000000") == (media, [])
+    assert media_in_labels([labels], "4915100000000") == (media, [])
 
 
 def test_one_bad_label_does_not_spoil_its_neighbours() -> None:
-    media, [error] = media_in_labels(LABELS | {"whatsapp-media-id": f"{MEDIA_ID} ü"}, None)
+    media, [error] = media_in_labels([LABELS | {"whatsapp-media-id": f"{MEDIA_ID} ü"}], None)
     assert media == [Media(PHONE, MEDIA_ID)]
     assert str(error) == "media_id must be 1 to 128 printable ASCII characters without spaces"
 
 
 def test_a_label_without_its_phone_says_so() -> None:
-    media, [error] = media_in_labels({"whatsapp-media-id": MEDIA_ID}, None)
+    media, [error] = media_in_labels([{"whatsapp-media-id": MEDIA_ID}], None)
     assert media == []
     assert str(error) == "whatsapp-business-phone is missing, and DEFAULT_BUSINESS_PHONE is not set"
 

@@ -46,7 +46,7 @@ class Deletion:
         match subject:
             case Media():
                 return [self._delete(subject, attempt, time_left_ms)]
-            case ObjectEvent(Happening.REMOVED, _, S3Object() as file):
+            case ObjectEvent(Happening.REMOVED | Happening.NAMED, _, S3Object() as file):
                 outcomes = self._delete_copies_of(Removal(file, subject.sequencer), attempt, time_left_ms)
                 return [outcome.about(file) for outcome in outcomes]
             case ObjectEvent(_, name, other):
@@ -96,7 +96,7 @@ class Deletion:
         seen = self._objects.look_at(S3Object(file.bucket, file.key))
         if seen is None:
             return None
-        media, _ = media_in_labels(seen.metadata, self.settings.default_business_phone)
+        media, _ = media_in_labels([seen.metadata], self.settings.default_business_phone)
         return LivingObject(seen.file.version_id, seen.etag, frozenset(media))
 
     def _delete_with(self, media: Media, links: list[Link], attempt: int, time_left_ms: Callable[[], int]) -> Outcome:

@@ -12,20 +12,23 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote_plus
 
+from media_cleanup.masking import mask_numbers
 from media_cleanup.media import InvalidMediaError, InvalidObjectError, Media, S3Object
 
 MAX_ENVELOPES = 8
 S3_EVENT_MAJOR_VERSION = "2"
+S3_BATCH_SCHEMA = "2.0"
 _ETAG = re.compile(r"[!#-~]{1,256}")
 _SEQUENCER = re.compile(r"[0-9A-Za-z]{1,128}")
 
 
 class Happening(StrEnum):
-    """What an event tells of its object."""
+    """What an event tells of its object; a request that names one and says no more leaves it at that."""
 
     REMOVED = "removed"
     STORED = "stored"
     TAGGED = "tagged"
+    NAMED = "named"
     OTHER = "other"
 
 
@@ -98,7 +101,7 @@ class NotUnderstoodError(ValueError):
 
 
 def trigger_of(event: object) -> str:
-    """Who invoked the function with this event: `sqs`, `s3`, `eventbridge`, `sns` or `direct`."""
+    """Who invoked the function with this event: `sqs`, `s3`, `s3_batch`, `eventbridge`, `sns` or `direct`."""
     match event:
         case {"Records": [{"eventSource": "aws:sqs"}, *_]}:
             return "sqs"
@@ -108,6 +111,8 @@ def trigger_of(event: object) -> str:
             return "sns"
         case {"detail-type": _, "source": _}:
             return "eventbridge"
+        case {"invocationSchemaVersion": _, "tasks": _}:
+            return "s3_batch"
         case _:
             return "direct"
 
@@ -133,11 +138,43 @@ def requests_in(payload: object, default_business_phone: str | None) -> list[Req
             case {"media_id": _} | {"Media-ID": _}:
                 return [Request(_of_message(opened, default_business_phone))]
             case {"bucket": _, "key": _}:
-                return [Request(ObjectEvent(Happening.REMOVED, "request", _file(opened)))]
+                return [Request(ObjectEvent(Happening.NAMED, "request", _file(opened)))]
             case _:
                 return [_of_event(opened)]
     except (NotUnderstoodError, InvalidMediaError, InvalidObjectError) as error:
         return [Request(NotUnderstood(str(error)))]
+
+
+def tasks_in(event: Mapping[str, Any]) -> dict[str, Request]:
+    """The requests by which S3 Batch Operations names a job's objects, by the ids of their tasks.
+
+    Raises NotUnderstoodError where the event is not of this schema; a task that names no object says so by itself.
+    """
+    version = event.get("invocationSchemaVersion")
+    if version != S3_BATCH_SCHEMA:
+        raise NotUnderstoodError(
+            f"S3 Batch Operations spoke its schema {mask_numbers(str(version))[:16]}; create the job with "
+            f'"InvocationSchemaVersion": "{S3_BATCH_SCHEMA}"'
+        )
+    match event:
+        case {"invocationId": str(), "tasks": [*tasks]}:
+            return {_task_id(task): _of_task(task) for task in tasks}
+    raise NotUnderstoodError("S3 Batch Operations named no invocationId, or no list of tasks")
+
+
+def _task_id(task: object) -> str:
+    match task:
+        case {"taskId": str(task_id)}:
+            return task_id
+    raise NotUnderstoodError("S3 Batch Operations named no taskId")
+
+
+def _of_task(task: Mapping[str, Any]) -> Request:
+    try:  # keys are form-encoded, as in notifications
+        file = S3Object.checked(task.get("s3Bucket"), _form_decoded(task.get("s3Key")), task.get("s3VersionId"))
+    except InvalidObjectError as error:
+        return Request(NotUnderstood(str(error)))
+    return Request(ObjectEvent(Happening.NAMED, "task", file))
 
 
 def _out_of_envelopes(payload: object) -> Any:  # noqa: ANN401 (whatever JSON holds)

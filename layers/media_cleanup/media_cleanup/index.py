@@ -1,12 +1,14 @@
 """The media index: which media an object stood for, kept in a DynamoDB table.
 
 One item per link. `object` (partition key) is bucket/key; `link` (sort key) is a digest of version or eTag and media:
-the same link is the same item however often it is written, and versions do not overwrite each other.
+the same link is the same item however often it is written, and versions do not overwrite each other. One more item,
+whose `object` no object can have, says how far the sweep has come.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,8 +21,30 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 
+PAGE_ITEMS = 250
+_SWEEP = {"object": {"S": "sweep"}, "link": {"S": "sweep"}}
+
+
 class IndexUnreachableError(Exception):
     """DynamoDB did not do what it was asked this time."""
+
+
+class Place(NamedTuple):
+    """An item's place in the table, by its keys."""
+
+    object: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pass of the sweep has come: the place of the last link that it saw, None where it has seen all.
+
+    `began_s` is when the pass began, as Unix seconds.
+    """
+
+    began_s: int
+    after: Place | None
 
 
 class MediaIndex:
@@ -43,7 +67,7 @@ class MediaIndex:
                 )
             )
         )
-        links = [_link_in(item, file) for page in pages for item in page["Items"]]
+        links = [_link_in(item, file.bucket, file.key) for page in pages for item in page["Items"]]
         return [link for link in links if link]
 
     def write(self, link: Link) -> None:
@@ -69,6 +93,40 @@ class MediaIndex:
         """Removes a link; one that is not there is no error."""
         self._call(lambda dynamodb: dynamodb.delete_item(TableName=self._table, Key=_key(link)))
 
+    def walk(self, after: Place | None) -> Iterator[tuple[Place, Link]]:
+        """All links behind a place, in the table's own order; what is written or removed meanwhile may be missed."""
+        page = self._page(after and _keys(after))
+        while True:
+            for item in page["Items"]:
+                place = Place(item["object"]["S"], item["link"]["S"])
+                bucket, _, key = place.object.partition("/")
+                if key and (link := _link_in(item, bucket, key)):
+                    yield place, link
+            if "LastEvaluatedKey" not in page:
+                return
+            page = self._page(page["LastEvaluatedKey"])
+
+    def _page(self, after: Any) -> Any:  # noqa: ANN401 (DynamoDB's own words)
+        start = {"ExclusiveStartKey": after} if after else {}
+        return self._call(lambda dynamodb: dynamodb.scan(TableName=self._table, Limit=PAGE_ITEMS, **start))
+
+    def progress(self) -> Progress | None:
+        """How far the sweep has come, None before the first."""
+        item = self._call(
+            lambda dynamodb: dynamodb.get_item(TableName=self._table, Key=_SWEEP, ConsistentRead=True)
+        ).get("Item")
+        if item is None:
+            return None
+        after = Place(item["after_object"]["S"], item["after_link"]["S"]) if "after_object" in item else None
+        return Progress(int(item["began_s"]["N"]), after)
+
+    def remember(self, progress: Progress) -> None:
+        """Remembers how far the sweep has come."""
+        after = progress.after
+        place = {"after_object": {"S": after.object}, "after_link": {"S": after.link}} if after else {}
+        item = _SWEEP | {"began_s": {"N": str(progress.began_s)}} | place
+        self._call(lambda dynamodb: dynamodb.put_item(TableName=self._table, Item=item))
+
     def _call(self, operation: Callable[[Any], Any]) -> Any:  # noqa: ANN401 (whatever the operation answers)
         try:
             return operation(self._aws.dynamodb)
@@ -85,18 +143,22 @@ def _object(file: S3Object) -> str:
 
 def _key(link: Link) -> "dict[str, AttributeValueTypeDef]":
     name = " ".join([link.file.version_id or link.etag or "", link.media.business_phone, link.media.media_id])
-    return {"object": {"S": _object(link.file)}, "link": {"S": hashlib.sha256(name.encode()).hexdigest()}}
+    return _keys(Place(_object(link.file), hashlib.sha256(name.encode()).hexdigest()))
 
 
-def _link_in(item: Mapping[str, Any], file: S3Object) -> Link | None:
+def _keys(place: Place) -> "dict[str, AttributeValueTypeDef]":
+    return {"object": {"S": place.object}, "link": {"S": place.link}}
+
+
+def _link_in(item: Mapping[str, Any], bucket: str, key: str) -> Link | None:
     fields = {name: value.get("S") for name, value in item.items()}
     try:
         return Link(
-            file=S3Object.checked(file.bucket, file.key, fields.get("version_id")),
+            file=S3Object.checked(bucket, key, fields.get("version_id")),
             etag=fields.get("etag"),
             media=Media.checked(fields.get("business_phone"), fields.get("media_id")),
             sequencer=fields.get("sequencer"),
         )
     except (InvalidMediaError, InvalidObjectError) as error:
-        logger.error("index_item_not_understood", extra={"bucket": file.bucket, "link": fields["link"], "error": error})
+        logger.error("index_item_not_understood", extra={"bucket": bucket, "link": fields["link"], "error": error})
         return None

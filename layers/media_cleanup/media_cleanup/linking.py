@@ -1,11 +1,9 @@
 """Writes links: what a stored or tagged object, or an uploader's message, says that an object stands for."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from media_cleanup.asking import RequestNotSentError, ask_for_deletion
 from media_cleanup.aws import Aws
 from media_cleanup.events import Happening, LinkRequest, Nothing, NotUnderstood, ObjectEvent, Subject
 from media_cleanup.index import IndexUnreachableError, MediaIndex
@@ -15,10 +13,6 @@ from media_cleanup.objects import Objects, ObjectUnknownError, Seen
 from media_cleanup.observability import LINKING
 from media_cleanup.outcome import Outcome, Result
 from media_cleanup.settings import LinkingSettings
-
-
-class RequestNotSentError(Exception):
-    """The deletion queue did not take a request this time."""
 
 
 class Linking:
@@ -46,7 +40,7 @@ class Linking:
     ) -> list[Outcome]:
         """What became of a request, one outcome for each media that is linked."""
         match subject:
-            case ObjectEvent(Happening.STORED | Happening.TAGGED, _, S3Object() as file):
+            case ObjectEvent(Happening.STORED | Happening.TAGGED | Happening.NAMED, _, S3Object() as file):
                 return self._at(file, partial(self._link_as_labelled, subject, file))
             case LinkRequest(file, media):
                 return self._at(file, partial(self._link_as_asked, file, media))
@@ -74,7 +68,7 @@ class Linking:
         return [outcome.about(file) for outcome in outcomes]
 
     def _link_as_labelled(self, event: ObjectEvent, file: S3Object) -> list[Outcome]:
-        """Links an object as its metadata say, or after a tagging its tags."""
+        """Links an object as its metadata or its tags say, whichever the event is about, or else both."""
         if not file.key.startswith(self.settings.object_key_prefix):
             return [Outcome(result=Result.SKIPPED, reason="outside_prefix")]
         # What a later store put in this one's place must not pass for it; a version cannot be replaced
@@ -82,7 +76,8 @@ class Linking:
         if seen is None:
             self._look_again(file)
             return [Outcome(result=Result.SKIPPED, reason="gone_or_replaced")]
-        labels = seen.metadata if event.happening is Happening.STORED else self._tags_of(seen)
+        labels = [] if event.happening is Happening.TAGGED else [seen.metadata]
+        labels += [] if event.happening is Happening.STORED else [self._tags_of(seen)]
         media, errors = media_in_labels(labels, self.settings.default_business_phone)
         # A HEAD by another name than the event's may have seen another store than the one that the sequencer counts
         same = seen.file.version_id == file.version_id and (file.version_id or event.etag)
@@ -116,24 +111,9 @@ class Linking:
 
         A deletion that came before the link was written has not seen the link; one that comes later will.
         """
-        if self._objects.look_at(current := S3Object(file.bucket, file.key)) is None:
-            gone = current
-        elif file.version_id and self._objects.look_at(file) is None:
-            gone = file
-        else:
-            return
-        if self._index.links_of(file):
-            self._ask_for_deletion(gone)
-
-    def _ask_for_deletion(self, file: S3Object) -> None:
-        message = {"bucket": file.bucket, "key": file.key}
-        message |= {"version_id": file.version_id} if file.version_id else {}
-        try:
-            self.aws.sqs.send_message(QueueUrl=self.settings.deletion_queue_url, MessageBody=json.dumps(message))
-        except ClientError as error:
-            raise RequestNotSentError(f"SQS answered {error.response['Error']['Code']}") from None
-        except BotoCoreError as error:
-            raise RequestNotSentError(f"SQS did not answer: {type(error).__name__}") from None
+        gone = self._objects.gone_part(file)
+        if gone and self._index.links_of(file):
+            ask_for_deletion(self.aws, self.settings.deletion_queue_url, gone)
 
 
 def _rejected(reason: str) -> Outcome:

@@ -1,7 +1,7 @@
 """Media and objects: what they are called, and which media an object's key spells or its labels name."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 MEDIA_ID_LABEL = "whatsapp-media-id"
@@ -72,16 +72,18 @@ def media_in_key(key: str, pattern: re.Pattern[str], default_business_phone: str
 
 
 def media_in_labels(
-    labels: Mapping[str, str], default_business_phone: str | None
+    labels: Iterable[Mapping[str, str]], default_business_phone: str | None
 ) -> tuple[list[Media], list[InvalidMediaError]]:
-    """The media that an object's metadata or tags name, ids separated by spaces; and what is wrong with the others."""
+    """The media that an object's metadata and tags name, ids separated by spaces; and what is wrong with the others."""
     media, errors = [], []
-    for media_id in labels.get(MEDIA_ID_LABEL, "").split():
-        try:
-            media.append(_labelled(labels.get(BUSINESS_PHONE_LABEL, "").strip() or default_business_phone, media_id))
-        except InvalidMediaError as error:
-            errors.append(error)
-    return media, errors
+    for each in labels:
+        business_phone = each.get(BUSINESS_PHONE_LABEL, "").strip() or default_business_phone
+        for media_id in each.get(MEDIA_ID_LABEL, "").split():
+            try:
+                media.append(_labelled(business_phone, media_id))
+            except InvalidMediaError as error:
+                errors.append(error)
+    return list(dict.fromkeys(media)), errors
 
 
 def _labelled(business_phone: str | None, media_id: str) -> Media:

@@ -51,6 +51,14 @@ class Objects:
             metadata={name.lower(): value for name, value in answer["Metadata"].items()},
         )
 
+    def gone_part(self, file: S3Object) -> S3Object | None:
+        """What of an object is gone: all of it, else this version of it, else nothing. Raises ObjectUnknownError."""
+        seen = self.look_at(current := S3Object(file.bucket, file.key))
+        if seen is None:
+            return current
+        there = not file.version_id or seen.file == file or self.look_at(file)
+        return None if there else file
+
     def tags_of(self, file: S3Object) -> dict[str, str] | None:
         """The object's tags, likewise; None where it cannot be read. Raises ObjectUnknownError."""
         permission = "s3:GetObjectVersionTagging" if file.version_id else "s3:GetObjectTagging"

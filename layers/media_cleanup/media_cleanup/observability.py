@@ -95,27 +95,35 @@ def report(story: Story, outcome: Outcome, delivery: Delivery) -> dict[str, Any]
     return line
 
 
+def count(**counts: int) -> dict[str, int]:
+    """Counts in metrics of these names, and returns the counts."""
+    for name, value in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, value)
+    return counts
+
+
+def shown(text: str | None) -> str | None:
+    """A text as people may see it: numbers masked, and not too long."""
+    return None if text is None else mask_numbers(text)[:MAX_TEXT]
+
+
 def _line(outcome: Outcome, delivery: Delivery) -> dict[str, Any]:
     return {
         "outcome": outcome.result.value,
-        "reason": _shown(outcome.reason),
+        "reason": shown(outcome.reason),
         "trigger": delivery.trigger,
         "media_id": outcome.media and outcome.media.media_id,
         "business_phone": outcome.media and mask_number(outcome.media.business_phone),
         "bucket": outcome.bucket,
-        "object_key": _shown(outcome.key),
+        "object_key": shown(outcome.key),
         "attempt": delivery.attempt,
         "provider_code": outcome.provider_code,
-        "provider_message": _shown(outcome.provider_message),
+        "provider_message": shown(outcome.provider_message),
         "http_status": outcome.http_status,
         "latency_ms": outcome.latency_ms,
         "lag_ms": _lag_ms(outcome, delivery),
         "message_id": delivery.message_id,
     }
-
-
-def _shown(text: str | None) -> str | None:
-    return None if text is None else mask_numbers(text)[:MAX_TEXT]
 
 
 def _lag_ms(outcome: Outcome, delivery: Delivery) -> int | None:

@@ -85,8 +85,28 @@ class LinkingSettings:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SweepSettings:
+    """What the sweep function is told by its template; passes begin at least `every_s` seconds after one another."""
+
+    media_index_table: str
+    deletion_queue_url: str
+    object_key_prefix: str
+    every_s: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "SweepSettings":
+        """Reads all settings, likewise."""
+        return cls(
+            media_index_table=_required(environment, "MEDIA_INDEX_TABLE"),
+            deletion_queue_url=_required(environment, "DELETION_QUEUE_URL"),
+            object_key_prefix=environment.get("OBJECT_KEY_PREFIX", ""),
+            every_s=_days(environment.get("SWEEP_EVERY_DAYS") or "1") * 24 * 3600,
+        )
+
+
 class Settings(Protocol):
-    """What both have, and what reading and settling requests needs."""
+    """What the settings of functions that work on requests have in common."""
 
     @property
     def default_business_phone(self) -> str | None:
@@ -155,6 +175,12 @@ def _phone(text: str) -> str | None:
 def _concurrent_calls(text: str) -> int:
     if not re.fullmatch("[1-9]|10", text):  # ten connections are what boto3 and requests keep
         raise SettingsError("CONCURRENT_CALLS must be a whole number from 1 to 10")
+    return int(text)
+
+
+def _days(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,3}", text):
+        raise SettingsError("SWEEP_EVERY_DAYS must be a whole number from 0 to 999")
     return int(text)
 
 
