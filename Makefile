@@ -6,6 +6,7 @@ N      ?= 2000
 SEED   ?= 1
 STACK  ?= whatsapp-media-cleanup
 QUEUE  ?= deletion
+RATE   ?= 100
 
 DEV    := .venv/.installed
 CLOUD  := .venv-cloud/.installed
@@ -17,7 +18,7 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-docker planted-bugs mutants soak bench simulate lint format build invoke local deploy redrive lock clean
+.PHONY: help demo test test-docker planted-bugs mutants soak bench simulate lint format build invoke local deploy redrive backfill lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +75,9 @@ deploy: $(DEV) build ## Deploy to your AWS account, asking for the parameters
 
 redrive: $(DEV) ## Send dead letters back after a repair: make redrive STACK=… QUEUE=deletion
 	python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)"
+
+backfill: $(DEV) ## Index the files that were there before: make backfill STACK=… BUCKET=… PREFIX= RATE=100
+	@python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)"
 
 lock: $(DEV) ## Pin all dependencies anew
 	cd layers/nxcloud && $(LOCK) --generate-hashes requirements.in -o requirements.txt

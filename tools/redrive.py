@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import boto3
 from rich.progress import Progress
 
+from tools.stacks import outputs_of
+
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_sqs import SQSClient
@@ -36,8 +38,7 @@ def main() -> int:
 
 def urls(formation: "CloudFormationClient", stack: str, queue: str) -> tuple[str, str]:
     """The URLs of a dead-letter queue and of the queue that it belongs to, as the stack's outputs tell them."""
-    [described] = formation.describe_stacks(StackName=stack)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    outputs = outputs_of(formation, stack)
     dead, alive = QUEUES[queue]
     return outputs[dead], outputs[alive]
 

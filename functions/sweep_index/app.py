@@ -4,7 +4,7 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from media_cleanup.observability import logger, metrics
+from media_cleanup.observability import logger
 from media_cleanup.settings import SweepSettings
 from media_cleanup.sweep import Sweep
 
@@ -16,7 +16,6 @@ _sweep = lru_cache(maxsize=1)(Sweep.from_settings)
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def lambda_handler(_event: object, context: "LambdaContext") -> dict[str, int]:
     """Sweeps a slice of the index, and answers with its counts."""
     return _sweep(SweepSettings.from_environment(os.environ)).sweep_on(context.get_remaining_time_in_millis)

@@ -214,8 +214,8 @@ BUGS = (
         "the sweep remembers before it has asked",
         "sweep.py",
         "        gone = self._ask_for(found.gone)\n"
-        "        self._index.remember(replace(progress, after=found.after))\n",
-        "        self._index.remember(replace(progress, after=found.after))\n"
+        "        self._index.remember(Progress(progress.began_s, found.after, found.ended))\n",
+        "        self._index.remember(Progress(progress.began_s, found.after, found.ended))\n"
         "        gone = self._ask_for(found.gone)\n",
     ),
     PlantedBug(

@@ -40,7 +40,7 @@ def test_no_media_of_a_readable_object_goes_and_each_of_a_gone_one_does(
 
 
 @pytest.mark.parametrize("versioning", Versioning)
-@HISTORIES
+@settings(HISTORIES, max_examples=600)
 @given(picks=st.binary(min_size=PICKS, max_size=PICKS))
 def test_where_events_of_deletions_are_lost_the_sweep_makes_up_for_them(versioning: Versioning, picks: bytes) -> None:
     numbers = iter(picks)

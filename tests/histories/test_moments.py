@@ -3,7 +3,7 @@
 import pytest
 
 from tests.histories.bucket import BUCKET, Version, Versioning
-from tests.histories.world import PLAIN_KEY, Run, World
+from tests.histories.world import PLAIN_KEY, SPELLING_KEY, Run, World
 
 ONE, TWO = frozenset({"media-1"}), frozenset({"media-2"})
 
@@ -142,6 +142,17 @@ def test_a_sweep_takes_the_media_of_a_version_that_went_unheard_of_and_no_other(
     world.lose(world.messages[0])
     world.sweep_through()
     assert deleted_at_rest(world) == ONE
+
+
+def test_a_slice_that_ends_leaves_the_next_link_to_the_next_one() -> None:
+    world = World(Versioning.UNVERSIONED)
+    world.bucket.store(SPELLING_KEY, "two", ONE | TWO)  # as many links as a slice sweeps
+    world.bucket.store(PLAIN_KEY, "three", frozenset({"media-3"}))
+    world.come_to_rest()
+    world.bucket.delete(PLAIN_KEY)
+    world.lose(world.messages[0])
+    world.sweep_through()
+    assert deleted_at_rest(world) == {"media-3"}
 
 
 def deleted_at_rest(world: World) -> frozenset[str]:

@@ -179,7 +179,7 @@ class World:
         """Sweeps until the pass that is under way has ended, and then once through the whole index."""
         for _ in range(2):
             slices = 0
-            while self.table.progress or not slices:
+            while self.table.is_being_swept or not slices:
                 slices += 1
                 if slices > len(self.table.ever) + 1:
                     self.broken.append("liveness: the sweep does not end")
@@ -354,9 +354,9 @@ class Table:
         return [_written(item) for item in self._items.values() if item["object"] != SWEEP]
 
     @property
-    def progress(self) -> bool:
+    def is_being_swept(self) -> bool:
         """Whether a pass of the sweep is under way."""
-        return any("after_object" in item for item in self._items.values())
+        return any("ended" in item and not item["ended"]["BOOL"] for item in self._items.values())
 
     def get_paginator(self, operation: str) -> SimpleNamespace:
         """The paginator of `query`, with one item a page."""

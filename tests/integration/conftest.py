@@ -12,7 +12,8 @@ from moto import mock_aws
 from delete_media import app
 from index_media import app as index_app
 from media_cleanup.aws import Aws
-from media_cleanup.settings import DeletionSettings, LinkingSettings
+from media_cleanup.settings import DeletionSettings, LinkingSettings, SweepSettings
+from sweep_index import app as sweep_app
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE, Context, sample
 from tests.local.index import create_idempotency_table, create_index_table
 from tests.simulator import Simulator
@@ -52,9 +53,13 @@ class World:
         """Invokes the deletion function; what it printed is in `output` afterwards."""
         return self._invoke(app.lambda_handler, event, context)
 
-    def index(self, event: object) -> Any:  # noqa: ANN401 (whatever the function answers)
+    def index(self, event: object, **context: Any) -> Any:  # noqa: ANN401 (whatever the function answers)
         """Invokes the index function, likewise."""
-        return self._invoke(index_app.lambda_handler, event, {})
+        return self._invoke(index_app.lambda_handler, event, context)
+
+    def sweep(self, **context: Any) -> Any:  # noqa: ANN401 (likewise)
+        """Invokes the sweep function, likewise."""
+        return self._invoke(sweep_app.lambda_handler, sample("sweep/schedule"), context)
 
     def _invoke(self, handler: Callable[..., Any], event: object, context: dict[str, Any]) -> Any:  # noqa: ANN401 (likewise)
         try:
@@ -66,6 +71,11 @@ class World:
     def index_aws(self) -> Aws:
         """The index function's own clients."""
         return index_app._linking(LinkingSettings.from_environment(os.environ)).aws  # noqa: SLF001 (likewise)
+
+    @property
+    def sweep_aws(self) -> Aws:
+        """The sweep function's own clients."""
+        return sweep_app._sweep(SweepSettings.from_environment(os.environ))._aws  # noqa: SLF001 (likewise)
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -90,9 +100,10 @@ class World:
         return [call.media_id for call in self.simulator.provider.calls if call.action == "deleteMedia"]
 
     def links(self) -> list[dict[str, str]]:
-        """The items of the index, without their keys."""
+        """The items of the index that are links, without their keys."""
         items = boto3.client("dynamodb").scan(TableName=TABLE)["Items"]
-        return [{name: value["S"] for name, value in item.items() if name not in {"object", "link"}} for item in items]
+        links = [item for item in items if "media_id" in item]
+        return [{name: value["S"] for name, value in item.items() if name not in {"object", "link"}} for item in links]
 
     def asked(self) -> list[dict[str, str]]:
         """The messages on the deletion queue, which are then gone."""
@@ -122,6 +133,7 @@ def world(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     with mock_aws():
         app._deletion.cache_clear()  # noqa: SLF001 (a new execution environment)
         index_app._linking.cache_clear()  # noqa: SLF001 (likewise)
+        sweep_app._sweep.cache_clear()  # noqa: SLF001 (likewise)
         secret = {"accessKey": CREDENTIALS.access_key, "accessSecret": CREDENTIALS.access_secret}
         boto3.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(secret))
         boto3.client("s3").create_bucket(Bucket=BUCKET)

@@ -157,7 +157,7 @@ def tasks_in(event: Mapping[str, Any]) -> dict[str, Request]:
             f'"InvocationSchemaVersion": "{S3_BATCH_SCHEMA}"'
         )
     match event:
-        case {"invocationId": str(), "tasks": [*tasks]}:
+        case {"invocationId": str(), "tasks": [_, *_] as tasks}:
             return {_task_id(task): _of_task(task) for task in tasks}
     raise NotUnderstoodError("S3 Batch Operations named no invocationId, or no list of tasks")
 

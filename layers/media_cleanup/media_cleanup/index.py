@@ -38,13 +38,14 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a pass of the sweep has come: the place of the last link that it saw, None where it has seen all.
+    """How far a pass of the sweep has come: behind a place, None where it has seen nothing yet, or to its end.
 
     `began_s` is when the pass began, as Unix seconds.
     """
 
     began_s: int
-    after: Place | None
+    after: Place | None = None
+    ended: bool = False
 
 
 class MediaIndex:
@@ -118,13 +119,13 @@ class MediaIndex:
         if item is None:
             return None
         after = Place(item["after_object"]["S"], item["after_link"]["S"]) if "after_object" in item else None
-        return Progress(int(item["began_s"]["N"]), after)
+        return Progress(int(item["began_s"]["N"]), after, item["ended"]["BOOL"])
 
     def remember(self, progress: Progress) -> None:
         """Remembers how far the sweep has come."""
         after = progress.after
         place = {"after_object": {"S": after.object}, "after_link": {"S": after.link}} if after else {}
-        item = _SWEEP | {"began_s": {"N": str(progress.began_s)}} | place
+        item = _SWEEP | {"began_s": {"N": str(progress.began_s)}, "ended": {"BOOL": progress.ended}} | place
         self._call(lambda dynamodb: dynamodb.put_item(TableName=self._table, Item=item))
 
     def _call(self, operation: Callable[[Any], Any]) -> Any:  # noqa: ANN401 (whatever the operation answers)

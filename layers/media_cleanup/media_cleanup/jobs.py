@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from media_cleanup.events import S3_BATCH_SCHEMA, tasks_in
+from media_cleanup.events import S3_BATCH_SCHEMA, NotUnderstoodError, tasks_in
 from media_cleanup.observability import Delivery, report
-from media_cleanup.outcome import Result
+from media_cleanup.outcome import Outcome, Result
 from media_cleanup.task import Task, carry_out_all
 
 MAX_RESULT_CHARACTERS = 1024
@@ -17,8 +17,12 @@ def answer_job(event: Mapping[str, Any], task: Task, time_left_ms: Callable[[], 
     S3 tries temporary failures again before the job ends, and tells of failures in its report (source: Amazon S3 User
     Guide, "Invoke AWS Lambda function").
     """
-    requests = tasks_in(event)
     delivery = Delivery(trigger="s3_batch")
+    try:
+        requests = tasks_in(event)
+    except NotUnderstoodError as error:
+        report(task.story, Outcome(result=Result.REJECTED, reason=f"not_understood: {error}"), delivery)
+        raise
     outcomes = carry_out_all(task, list(requests.values()), [delivery.attempt] * len(requests), time_left_ms)
     lines = [[report(task.story, each, delivery) for each in its_outcomes] for its_outcomes in outcomes]
     return {

@@ -96,9 +96,10 @@ def report(story: Story, outcome: Outcome, delivery: Delivery) -> dict[str, Any]
 
 
 def count(**counts: int) -> dict[str, int]:
-    """Counts in metrics of these names, and returns the counts."""
+    """Publishes counts as metrics of these names, and returns them."""
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
+    metrics.flush_metrics()
     return counts
 
 

@@ -7,7 +7,7 @@ failed is done again. It deletes nothing itself: the deletion function looks for
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from media_cleanup.asking import ask_for_deletion
 from media_cleanup.aws import Aws
@@ -25,9 +25,10 @@ TIME_TO_FINISH_MS = 25_000  # for patience and asking
 
 @dataclass(slots=True)
 class _Found:
-    """What a slice has found on its way to a place: what is gone, and why S3 did not tell of the objects unknown."""
+    """What a slice has found, and how far it has come; `unknown` counts objects by why S3 did not tell of them."""
 
     after: Place | None
+    ended: bool = False
     links: int = 0
     looked_at: set[S3Object] = field(default_factory=set)
     gone: dict[S3Object, None] = field(default_factory=dict)
@@ -67,20 +68,20 @@ class Sweep:
             return count(SweptLinks=0, SweptGone=0, SweptUnknown=0)
         found = self._walk(progress.after, time_left_ms)
         gone = self._ask_for(found.gone)
-        self._index.remember(replace(progress, after=found.after))
+        self._index.remember(Progress(progress.began_s, found.after, found.ended))
         for reason, objects in found.unknown.items():
             logger.warning("objects_unknown", extra={"reason": reason, "objects": objects})
         counts = count(SweptLinks=found.links, SweptGone=gone, SweptUnknown=found.unknown.total())
-        logger.info("index_sweep", extra={"counts": counts, "pass_ended": found.after is None})
+        logger.info("index_sweep", extra={"counts": counts, "pass_ended": found.ended})
         return counts
 
     def _due(self) -> Progress | None:
         """The pass that is under way, or a new one, None where that has time."""
         now_s = int(self._now_s())
         progress = self._index.progress()
-        if progress is None or (progress.after is None and now_s >= progress.began_s + self._settings.every_s):
-            return Progress(now_s, None)
-        return progress if progress.after else None
+        if progress is None or (progress.ended and now_s >= progress.began_s + self._settings.every_s):
+            return Progress(now_s)
+        return None if progress.ended else progress
 
     def _walk(self, after: Place | None, time_left_ms: Callable[[], int]) -> _Found:
         found = _Found(after)
@@ -91,7 +92,7 @@ class Sweep:
             if link.file.key.startswith(self._settings.object_key_prefix):
                 found.links += 1
                 self._look_at(link.file, found)
-        found.after = None
+        found.ended = True
         return found
 
     def _look_at(self, file: S3Object, found: _Found) -> None:
