@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from tests.histories.bucket import BUCKET, Version, Versioning
-from tests.histories.world import PHONE, PLAIN_KEY, SPELLED, SPELLING_KEY, Message, World
+from tests.histories.world import DAY_S, PHONE, PLAIN_KEY, SPELLED, SPELLING_KEY, Message, World
 
 KEYS = (PLAIN_KEY, SPELLING_KEY)
 CONTENTS = ("one", "two")
@@ -75,6 +75,7 @@ class History:
         self.world.lose(self._one_of(self._deletions_told()))
 
     def _sweep(self) -> None:
+        self.world.now_s += self._pick(2) * DAY_S
         self.world.send("sweep", "{}")
 
     def _advance(self) -> None:

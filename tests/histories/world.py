@@ -55,8 +55,9 @@ ENVIRONMENT = {
     "DELETION_QUEUE_URL": "deletion",
     "DEAD_LETTER_QUEUE_URL": "dead",
     "DEFAULT_BUSINESS_PHONE": PHONE,
-    "SWEEP_EVERY_DAYS": "0",
+    "SWEEP_EVERY_DAYS": "1",
 }
+DAY_S = 24 * 3600
 SWEEP = {"S": "sweep"}
 SLICE_LINKS = 2  # so that a pass takes several slices
 
@@ -115,6 +116,7 @@ class World:
         self.broken: list[str] = []
         self.told: list[str] = []
         self.has_lost: set[str] = set()
+        self.now_s = 0
         self.bucket = Bucket(versioning, self.send)
         self.table = Table(self._call)
         aws = cast(
@@ -131,7 +133,7 @@ class World:
             "index": Linking(LinkingSettings.from_environment(ENVIRONMENT), aws),
             "deletion": Deletion(DeletionSettings.from_environment(ENVIRONMENT), aws, provider, confirmed),
         }
-        self._sweep = Sweep(SweepSettings.from_environment(ENVIRONMENT), aws, lambda: 0, lambda _: None)
+        self._sweep = Sweep(SweepSettings.from_environment(ENVIRONMENT), aws, lambda: self.now_s, lambda _: None)
 
     # What a test does
 
@@ -178,6 +180,7 @@ class World:
     def sweep_through(self) -> None:
         """Sweeps until the pass that is under way has ended, and then once through the whole index."""
         for _ in range(2):
+            self.now_s += DAY_S
             slices = 0
             while self.table.is_being_swept or not slices:
                 slices += 1

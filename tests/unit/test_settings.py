@@ -2,7 +2,13 @@
 
 import pytest
 
-from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN, DeletionSettings, LinkingSettings, SettingsError
+from media_cleanup.settings import (
+    DEFAULT_OBJECT_KEY_PATTERN,
+    DeletionSettings,
+    LinkingSettings,
+    SettingsError,
+    SweepSettings,
+)
 
 REQUIRED = {
     "NXCLOUD_BASE_URL": "https://api2.nxcloud.com",
@@ -38,6 +44,19 @@ def test_what_the_index_function_cannot_do_without_is_named(name: str) -> None:
     assert LinkingSettings.from_environment(required) == LinkingSettings("t", "q", "d", None, "", 10)
     with pytest.raises(SettingsError, match=f"^{name} is not set$"):
         LinkingSettings.from_environment(required | {name: ""})
+
+
+def test_the_sweeps_settings() -> None:
+    required = {"MEDIA_INDEX_TABLE": "t", "DELETION_QUEUE_URL": "q"}
+    assert SweepSettings.from_environment(required) == SweepSettings("t", "q", "", 24 * 3600)
+    assert SweepSettings.from_environment(required | {"SWEEP_EVERY_DAYS": "0"}).every_s == 0
+    assert SweepSettings.from_environment(required | {"SWEEP_EVERY_DAYS": "30"}).every_s == 30 * 24 * 3600
+    for name in required:
+        with pytest.raises(SettingsError, match=f"^{name} is not set$"):
+            SweepSettings.from_environment(required | {name: ""})
+    for days in ("-1", "1.5", "1000", "daily", "٣"):
+        with pytest.raises(SettingsError, match=r"^SWEEP_EVERY_DAYS must be a whole number from 0 to 999$"):
+            SweepSettings.from_environment(required | {"SWEEP_EVERY_DAYS": days})
 
 
 @pytest.mark.parametrize("name", REQUIRED)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN, DeletionSettings, LinkingSettings
+from media_cleanup.index import _SWEEP
+from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN, DeletionSettings, LinkingSettings, SweepSettings
 from tests.local.cloud import ROOT
 from tests.local.expanded import PACKED, expanded
 
@@ -37,6 +38,9 @@ SIDES = [
     Side("IndexMediaFunction", "IndexQueue", "IndexDeadLetterQueue", "StoredObjectsRule", "IndexMediaFunctionStores"),
 ]
 on_both_sides = pytest.mark.parametrize("side", SIDES, ids=lambda side: side.function)
+SWEEP = "SweepIndexFunction"
+FUNCTIONS = [*(side.function for side in SIDES), SWEEP]
+each_function = pytest.mark.parametrize("function", FUNCTIONS)
 
 
 def test_the_names_that_others_rely_on() -> None:
@@ -48,11 +52,12 @@ def test_the_names_that_others_rely_on() -> None:
         *("CredentialsSecretArn", "NxCloudBaseUrl", "SignatureAlgorithm", "SourceBucketName", "CreateSourceBucket"),
         *("ObjectKeyPrefix", "ObjectKeyPattern", "DefaultBusinessPhone", "DryRun", "MaxConcurrency"),
         *("LogRetentionDays", "Architecture", "VerifyAbsence", "ConcurrentCalls", "LagObjectiveSeconds", "AlarmEmail"),
-        *("DeploymentPreference", "KmsKeyArn"),
+        *("DeploymentPreference", "KmsKeyArn", "SweepEveryDays"),
     } == TEMPLATE["Parameters"].keys()
     assert {
         *("DeletionQueueUrl", "DeletionDeadLetterQueueUrl", "CredentialsSecretArn", "SourceBucketName"),
         *("IndexQueueUrl", "IndexDeadLetterQueueUrl", "DeleteMediaFunctionArn"),
+        *("IndexMediaFunctionArn", "BackfillRoleArn"),
     } == TEMPLATE["Outputs"].keys()
 
 
@@ -142,10 +147,10 @@ def test_the_tables_are_kept_safe(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "settings"), [("DeleteMediaFunction", DeletionSettings), ("IndexMediaFunction", LinkingSettings)]
+    ("function", "settings"), [*zip(FUNCTIONS, (DeletionSettings, LinkingSettings, SweepSettings), strict=True)]
 )
 def test_every_setting_that_the_code_reads_is_set_and_none_besides(
-    function: str, settings: type[DeletionSettings | LinkingSettings]
+    function: str, settings: type[DeletionSettings | LinkingSettings | SweepSettings]
 ) -> None:
     read: set[str] = set()
 
@@ -171,9 +176,11 @@ def test_the_default_pattern_is_the_codes_own() -> None:
     assert TEMPLATE["Parameters"]["ObjectKeyPattern"]["Default"] == DEFAULT_OBJECT_KEY_PATTERN
 
 
-SHARED = {
+BY_QUEUE = {
     "ReadQueue": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
     "DeadLetter": "sqs:SendMessage",
+}
+SHARED = {
     "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
     "TellMissingObjects": "s3:ListBucket",
     "UseOwnKey": ["kms:Decrypt", "kms:GenerateDataKey"],
@@ -186,7 +193,8 @@ SHARED = {
     [
         (
             "DeleteMediaRole",
-            {
+            BY_QUEUE
+            | {
                 "ReadQueue": [
                     "sqs:ReceiveMessage",
                     "sqs:DeleteMessage",
@@ -205,7 +213,8 @@ SHARED = {
         ),
         (
             "IndexMediaRole",
-            {
+            BY_QUEUE
+            | {
                 "AskForDeletions": "sqs:SendMessage",
                 "WriteIndex": ["dynamodb:Query", "dynamodb:UpdateItem"],
                 "LookAtObjects": [
@@ -214,6 +223,15 @@ SHARED = {
                     "s3:GetObjectTagging",
                     "s3:GetObjectVersionTagging",
                 ],
+            },
+        ),
+        (
+            "SweepIndexRole",
+            {
+                "AskForDeletions": "sqs:SendMessage",
+                "ReadIndex": ["dynamodb:Scan", "dynamodb:Query", "dynamodb:GetItem"],
+                "RememberProgress": "dynamodb:PutItem",
+                "LookAtObjects": ["s3:GetObject", "s3:GetObjectVersion"],
             },
         ),
     ],
@@ -226,6 +244,35 @@ def test_a_role_may_do_no_more_than_it_needs(role: str, actions: dict[str, objec
         # X-Ray knows no resources; else a star stands for the objects of a bucket
         stars = statement["Sid"] in {"SendTraces", "LookAtObjects"}
         assert ("*" in json.dumps(statement["Resource"])) == stars
+
+
+def test_the_sweep_writes_nothing_but_how_far_it_has_come() -> None:
+    statements = RESOURCES["SweepIndexRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+    [writing] = [each for each in statements if each.get("Sid") == "RememberProgress"]
+    assert writing["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [_SWEEP["object"]["S"]]}}
+
+
+def test_the_sweep_is_scheduled_where_it_is_asked_for() -> None:
+    rule = RESOURCES["SweepIndexFunctionNextSlice"]
+    assert rule["State"] == {"Fn::If": ["Sweep", "ENABLED", "DISABLED"]}
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    assert [target["Arn"] for target in rule["Targets"]] == [{"Ref": f"{SWEEP}Aliaslive"}]
+    assert TEMPLATE["Conditions"]["Sweep"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SweepEveryDays"}, "0"]}]}
+    assert TEMPLATE["Parameters"]["SweepEveryDays"]["Default"] == 0
+
+
+def test_a_batch_job_may_hand_over_objects_and_keep_its_lists_and_no_more() -> None:
+    role = RESOURCES["BackfillRole"]
+    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "batchoperations.s3.amazonaws.com"}
+    assert trust["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    hand_over, list_objects, keep = role["Policies"][0]["PolicyDocument"]["Statement"]
+    assert hand_over["Action"] == "lambda:InvokeFunction"
+    assert hand_over["Resource"] == {"Ref": "IndexMediaFunctionAliaslive"}
+    assert TEMPLATE["Outputs"]["IndexMediaFunctionArn"]["Value"] == hand_over["Resource"]
+    assert list_objects["Action"] == "s3:PutInventoryConfiguration"
+    assert keep["Action"] == ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+    assert keep["Resource"]["Fn::Sub"][0] == "arn:${AWS::Partition}:s3:::${Bucket}/media-cleanup-backfill/*"
 
 
 @pytest.mark.parametrize(
@@ -249,7 +296,7 @@ def test_nothing_has_a_name_that_two_stacks_of_one_account_would_share() -> None
     for resource in TEMPLATE["Resources"].values():
         assert kinds.get(resource["Type"]) not in resource.get("Properties", {})
         assert "TableName" not in resource.get("Properties", {})
-    for group in ("DeleteMediaLogGroup", "IndexMediaLogGroup"):
+    for group in ("DeleteMediaLogGroup", "IndexMediaLogGroup", "SweepIndexLogGroup"):
         assert "${AWS::StackName}" in RESOURCES[group]["LogGroupName"]["Fn::Sub"]
     [_, variables] = RESOURCES["SourceBucket"]["BucketName"]["Fn::Sub"]
     assert variables["Id"]["Fn::Select"][1]["Fn::Split"][1] == {"Ref": "AWS::StackId"}
@@ -276,24 +323,25 @@ def referred(part: object) -> Iterator[str]:
             yield from referred(inner)
 
 
-@on_both_sides
-def test_a_changed_setting_makes_a_new_version(side: Side) -> None:
-    [version] = versions_of(side, TEMPLATE)
-    settings = TEMPLATE["Parameters"].keys() & referred(RESOURCES[side.function])
+@each_function
+def test_a_changed_setting_makes_a_new_version(function: str) -> None:
+    [version] = versions_of(function, TEMPLATE)
+    settings = TEMPLATE["Parameters"].keys() & referred(RESOURCES[function])
     assert settings
     assert settings == TEMPLATE["Parameters"].keys() & referred(RESOURCES[version]["Description"])
 
 
-@on_both_sides
+@each_function
 @pytest.mark.parametrize("package", PACKED)
-def test_changed_code_makes_a_new_version_be_it_in_a_layer(side: Side, package: str) -> None:
-    assert versions_of(side, TEMPLATE) == versions_of(side, expanded())
-    assert versions_of(side, TEMPLATE) != versions_of(side, expanded(PACKED | {package: "s3://packages/changed"}))
+def test_changed_code_makes_a_new_version_be_it_in_a_layer(function: str, package: str) -> None:
+    assert versions_of(function, TEMPLATE) == versions_of(function, expanded())
+    changed = expanded(PACKED | {package: "s3://packages/changed"})
+    assert versions_of(function, TEMPLATE) != versions_of(function, changed)
 
 
-def versions_of(side: Side, template: dict[str, Any]) -> list[str]:
+def versions_of(function: str, template: dict[str, Any]) -> list[str]:
     kinds = {name: resource["Type"] for name, resource in template["Resources"].items()}
-    return [name for name in kinds if kinds[name] == "AWS::Lambda::Version" and name.startswith(side.function)]
+    return [name for name in kinds if kinds[name] == "AWS::Lambda::Version" and name.startswith(function)]
 
 
 PREFERENCES = TEMPLATE["Parameters"]["DeploymentPreference"]["AllowedValues"]
@@ -310,12 +358,12 @@ def test_codedeploy_shifts_only_where_it_is_asked_to(preference: str) -> None:
     if preference == "None":
         assert "CodeDeploy" not in json.dumps(template["Resources"])
         return
-    assert groups.keys() == {f"{side.function}DeploymentGroup" for side in SIDES}
+    assert groups.keys() == {f"{function}DeploymentGroup" for function in FUNCTIONS}
     for group in groups.values():
         assert group["DeploymentConfigName"]["Fn::Sub"][1] == {"ConfigName": preference}
         assert group["AutoRollbackConfiguration"]["Enabled"]
         alarms = [alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]]
-        assert alarms == ["DeleteMediaErrorsAlarm", "IndexMediaErrorsAlarm"]
+        assert alarms == ["DeleteMediaErrorsAlarm", "IndexMediaErrorsAlarm", "SweepIndexErrorsAlarm"]
 
 
 KEY = {"Fn::If": ["OwnKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}

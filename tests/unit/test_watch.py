@@ -12,7 +12,8 @@ from tests.local.cloud import ROOT
 from tests.unit.test_template import RESOURCES, TEMPLATE
 
 COUNTS = {*DELETION.counters.values(), *LINKING.counters.values()}
-METRICS = COUNTS | {"AuthenticationFailed", "ProviderLatency", "DeletionLag"}
+SWEPT = {"SweptLinks", "SweptGone", "SweptUnknown"}
+METRICS = COUNTS | SWEPT | {"AuthenticationFailed", "ProviderLatency", "DeletionLag"}
 FIELDS = {*_line(Outcome(result=Result.DELETED), Delivery("sqs")), "message", "level", "@timestamp"}
 ALARMS = {
     name: RESOURCES[name] for name, one in TEMPLATE["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"
@@ -55,7 +56,7 @@ def test_alarms_and_widgets_name_metrics_that_are_counted(dashboard: dict[str, A
     ours = {metric["MetricName"] for metric in _metrics() if metric["Namespace"] == "MediaCleanup"}
     rows = [row for widget in dashboard["widgets"] for row in widget["properties"].get("metrics", [])]
     shown = {row[1] for row in rows if row[0] == "MediaCleanup"}
-    assert ours == {"AuthenticationFailed", "DeletionLag", "Unavailable", "Deleted"}
+    assert ours == {"AuthenticationFailed", "DeletionLag", "Unavailable", "Deleted", "SweptGone"}
     assert shown == METRICS
     assert all(row[2:4] == ["service", "media-cleanup"] for row in rows if row[0] == "MediaCleanup")
 
@@ -72,11 +73,12 @@ def test_every_alarm_is_on_the_dashboard() -> None:
     assert {name for name in ALARMS if f"${{{name}.Arn}}" in body} == ALARMS.keys()
 
 
-def test_both_functions_and_all_queues_have_their_alarms() -> None:
+def test_all_functions_and_queues_have_their_alarms() -> None:
     watched = {(metric["MetricName"], json.dumps(metric["Dimensions"][0]["Value"])) for metric in _metrics()}
     for function in ("DeleteMediaFunction", "IndexMediaFunction"):
         for metric in ("Errors", "Throttles"):
             assert (metric, json.dumps({"Ref": function})) in watched
+    assert ("Errors", json.dumps({"Ref": "SweepIndexFunction"})) in watched  # a throttled slice comes again in a minute
     for queue in ("DeletionQueue", "IndexQueue"):
         age = ("ApproximateAgeOfOldestMessage", json.dumps({"Fn::GetAtt": [queue, "QueueName"]}))
         dead = queue.replace("Queue", "DeadLetterQueue")
