@@ -94,14 +94,14 @@ def redeliver_after(stack: Stack, seconds: int) -> None:
         )
 
 
-def eventually(look: Callable[[], Found | None]) -> Found:
+def eventually(look: Callable[[], Found | None], patience_s: float = PATIENCE_S) -> Found:
     """What look finds, as soon as it finds something; fails the test when patience ends."""
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + patience_s
     while time.monotonic() < until:
         if found := look():
             return found
         time.sleep(TICK_S)  # the local cloud works in the background
-    pytest.fail(f"nothing happened within {PATIENCE_S:g} s")
+    pytest.fail(f"nothing happened within {patience_s:g} s")
 
 
 def send(stack: Stack, message: object, queue: str = "DeletionQueue") -> None:

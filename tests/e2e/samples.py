@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tests.local.stack import MESSAGES
 
@@ -20,5 +21,11 @@ def kept(log: Iterable[str]) -> list[str]:
     """The same of what a function logged."""
     entries = [json.loads(text) for text in log if text.startswith("{")]
     lines = [entry for entry in entries if entry.get("message") in MESSAGES.values()]
-    words = [(line["outcome"], line.get("reason", "").partition(":")[0]) for line in lines]
+    words = [_words(line) for line in lines]
     return [f"{outcome}: {reason}" if reason else outcome for outcome, reason in words]
+
+
+def _words(line: dict[str, Any]) -> tuple[str, str]:
+    if line["message"] == "index_sweep":
+        return "swept", f"{line['counts']['SweptGone']} gone"
+    return line["outcome"], line.get("reason", "").partition(":")[0]

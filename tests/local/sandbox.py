@@ -46,13 +46,15 @@ class Sandbox:
     dead_letter_queue_url: str
 
     def forget(self) -> None:
-        """Forgets what was confirmed, so that a sample can be tried again as if for the first time."""
+        """Forgets what was confirmed and linked, so that a sample can be tried again as if for the first time."""
         dynamodb = self.cloud.client("dynamodb")
-        for record in dynamodb.scan(TableName=RECORDS)["Items"]:
-            dynamodb.delete_item(TableName=RECORDS, Key={"id": record["id"]})
+        for table, keys in ((RECORDS, ["id"]), (TABLE, ["object", "link"])):
+            for item in dynamodb.scan(TableName=table)["Items"]:
+                dynamodb.delete_item(TableName=table, Key={key: item[key] for key in keys})
+        _link_a_file_that_is_gone(self.cloud)
 
     def environment(self, host: str = "127.0.0.1") -> dict[str, str]:
-        """Both functions' settings, as they see this machine from where they run."""
+        """The functions' settings, as they see this machine from where they run."""
         settings = {
             "NXCLOUD_BASE_URL": self.simulator.url,
             "NXCLOUD_SECRET_ID": SECRET,
@@ -78,7 +80,8 @@ def sandbox(host: str = "127.0.0.1", cloud_port: int = 0, simulator_port: int = 
             provider.add_media(PHONE, media_id)
             provider.evergreen.add((PHONE, media_id))
         _store_files(cloud)
-        _fill_tables(cloud)
+        _make_tables(cloud)
+        _link_a_file_that_is_gone(cloud)
         yield Sandbox(cloud, simulator, *queues)
 
 
@@ -90,12 +93,13 @@ def _store_files(cloud: LocalCloud) -> None:
     s3.put_object(Bucket=BUCKET, Key="photos/tagged.jpg", Body=PHOTO, Tagging=urlencode(LABELS))
 
 
-def _fill_tables(cloud: LocalCloud) -> None:
-    """Makes both tables, and in the index a link of a file that was deleted since."""
-    dynamodb = cloud.client("dynamodb")
-    create_index_table(dynamodb, TABLE)
-    create_idempotency_table(dynamodb, RECORDS)
-    aws = cast("Aws", SimpleNamespace(dynamodb=dynamodb))
+def _make_tables(cloud: LocalCloud) -> None:
+    create_index_table(cloud.client("dynamodb"), TABLE)
+    create_idempotency_table(cloud.client("dynamodb"), RECORDS)
+
+
+def _link_a_file_that_is_gone(cloud: LocalCloud) -> None:
+    aws = cast("Aws", SimpleNamespace(dynamodb=cloud.client("dynamodb")))
     link = Link(S3Object(BUCKET, "photos/gone.jpg"), "101a0e3e2f58188b3e2ffc1057316c13", Media(PHONE, DELETED_MEDIA))
     MediaIndex(aws, TABLE).write(link)
 
@@ -106,7 +110,8 @@ def main() -> None:
         print(f"The local cloud answers on http://127.0.0.1:{CLOUD_PORT} (region {REGION}),")
         print(f"NXCloud's simulator on http://127.0.0.1:{SIMULATOR_PORT}. Now, in another terminal:\n")
         print("    sam build && sam local invoke DeleteMediaFunction -e events/direct-media.json\n")
-        print("Samples in events/index are for IndexMediaFunction. Ctrl-C ends both.", flush=True)
+        print("Samples in events/index are for IndexMediaFunction, that in events/sweep is for SweepIndexFunction.")
+        print("Ctrl-C ends both.", flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 

@@ -12,12 +12,16 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from tests.local.cloud import REGION, ROOT, LocalCloud
 
-MESSAGES = {"DeleteMediaFunction": "media_deletion", "IndexMediaFunction": "media_linking"}  # of their log lines
+MESSAGES = {  # of their log lines
+    "DeleteMediaFunction": "media_deletion",
+    "IndexMediaFunction": "media_linking",
+    "SweepIndexFunction": "index_sweep",
+}
 
 
 def function_for(event: Path) -> str:
-    """The function that a sample is for, told by its folder: events/index or events itself."""
-    return "IndexMediaFunction" if event.parent.name == "index" else "DeleteMediaFunction"
+    """The function that a sample is for, told by its folder: events/index, events/sweep or events itself."""
+    return {"index": "IndexMediaFunction", "sweep": "SweepIndexFunction"}.get(event.parent.name, "DeleteMediaFunction")
 
 
 BUILT = ROOT / ".aws-sam/build/template.yaml"
