@@ -2,11 +2,15 @@
 
 import json
 import re
+import shlex
 from typing import Any
 
+import botocore.session
 import jq
 import pytest
+from botocore.validate import validate_parameters
 
+from media_cleanup.events import S3_BATCH_SCHEMA
 from tests.conftest import EVENTS
 from tests.unit.test_template import TEMPLATE
 
@@ -35,6 +39,27 @@ def test_the_merging_command_keeps_what_a_bucket_has(existing: list[Any]) -> Non
     }
     functions = [*before.get("LambdaFunctionConfigurations", []), ours]
     assert direct == before | {"LambdaFunctionConfigurations": functions}
+
+
+def test_the_command_for_a_batch_job_is_one_that_s3_takes() -> None:
+    [command] = re.findall(r"aws s3control create-job (.*?)\n```", README, flags=re.DOTALL)
+    words = shlex.split(command.replace("\\\n", " "))
+    [flag] = [word for word in words if word.startswith("--no-")]
+    words.remove(flag)
+    pairs = zip(words[::2], words[1::2], strict=True)
+    given = {name.removeprefix("--").title().replace("-", ""): value for name, value in pairs}
+    asked: dict[str, Any] = {name: json.loads(value) if "{" in value else value for name, value in given.items()}
+    asked |= {"Priority": int(given["Priority"])}
+    asked |= {"ConfirmationRequired": False, "ClientRequestToken": "made by the AWS CLI"}
+    validate_parameters(
+        asked, botocore.session.get_session().get_service_model("s3control").shape_for("CreateJobRequest")
+    )
+    invoke = asked["Operation"]["LambdaInvoke"]
+    assert invoke["InvocationSchemaVersion"] == S3_BATCH_SCHEMA
+    for placeholder in (invoke["FunctionArn"], asked["RoleArn"]):
+        assert placeholder.strip("<>") in TEMPLATE["Outputs"]
+    kept = TEMPLATE["Resources"]["BackfillRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][2]
+    assert kept["Resource"]["Fn::Sub"][0].endswith(f"/{asked['Report']['Prefix']}/*")
 
 
 def test_the_keys_policy_admits_the_services_that_send_to_queues_and_topic() -> None:
