@@ -13,10 +13,12 @@ from media_cleanup.events import (
     LinkRequest,
     Nothing,
     NotUnderstood,
+    NotUnderstoodError,
     ObjectEvent,
     Request,
     requests_in,
     requests_in_text,
+    tasks_in,
     trigger_of,
 )
 from media_cleanup.media import Media, S3Object
@@ -403,3 +405,71 @@ def test_nothing_that_json_can_hold_raises(payload: object) -> None:
     assert requests_in(payload, PHONE)
     assert requests_in_text(json.dumps(payload), None)
     trigger_of(payload)
+
+
+JOB = sample("index/s3-batch-job")
+TASK = {"taskId": "1", "s3Bucket": BUCKET, "s3Key": KEY, "s3VersionId": None}
+
+
+def test_a_job_names_objects_task_by_task() -> None:
+    assert trigger_of(JOB) == "s3_batch"
+    assert list(tasks_in(JOB).values()) == [
+        Request(ObjectEvent(Happening.NAMED, "task", S3Object(BUCKET, f"photos/{name}.jpg")))
+        for name in ("house", "tagged")
+    ]
+    assert list(tasks_in(JOB)) == [task["taskId"] for task in JOB["tasks"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ({}, FILE),
+        ({"s3VersionId": "null"}, FILE),
+        ({"s3VersionId": "v1"}, replace(FILE, version_id="v1")),
+        ({"s3Key": "a+b%2B%25%C3%BC.jpg"}, replace(FILE, key="a b+%ü.jpg")),
+    ],
+)
+def test_the_object_of_a_task(words: dict[str, Any], file: S3Object) -> None:
+    assert tasks_in(JOB | {"tasks": [TASK | words]}) == {"1": Request(ObjectEvent(Happening.NAMED, "task", file))}
+
+
+@pytest.mark.parametrize("words", [{"s3Key": None}, {"s3Key": "%FF"}, {"s3Bucket": None}, {"s3VersionId": 7}])
+def test_a_task_that_names_no_object_says_so(words: dict[str, Any]) -> None:
+    [good, bad] = tasks_in(JOB | {"tasks": [TASK | {"taskId": "0"}, TASK | words]}).values()
+    assert isinstance(good.subject, ObjectEvent)
+    assert isinstance(bad.subject, NotUnderstood)
+
+
+@pytest.mark.parametrize(
+    ("version", "shown"),
+    [
+        ("1.0", "1.0"),
+        (None, "None"),
+        ("2", "2"),
+        (2.0, "2.0"),
+        ("2.00", "2.00"),
+        (f"{PHONE} and more", "86158****1795 an"),
+    ],
+)
+def test_another_schema_is_named(version: object, shown: str) -> None:
+    with pytest.raises(NotUnderstoodError) as raised:
+        tasks_in(JOB | {"invocationSchemaVersion": version})
+    expected = (
+        f"S3 Batch Operations spoke its schema {shown}; create the job with " + '"InvocationSchemaVersion": "2.0"'
+    )
+    assert str(raised.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ({"tasks": None}, "no invocationId, or no list of tasks"),
+        ({"tasks": []}, "no invocationId, or no list of tasks"),
+        ({"invocationId": 7}, "no invocationId, or no list of tasks"),
+        ({"tasks": [7]}, "no taskId"),
+        ({"tasks": [{"taskId": 7}]}, "no taskId"),
+    ],
+)
+def test_a_job_that_cannot_be_answered(words: dict[str, Any], what: str) -> None:
+    with pytest.raises(NotUnderstoodError, match=f"^S3 Batch Operations named {what}$"):
+        tasks_in(JOB | words)
