@@ -1,6 +1,7 @@
 """The local cloud, the simulator, and the built and deployed template, once for all end-to-end tests."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ SOON_S = 20  # longer than a cold start on a busy machine takes, which would oth
 TICK_S = 0.05
 BUCKETS = "team-*"
 FURTHER_BUCKETS = "photos-*"
-ROLES = ("DeleteMediaRole", "IndexMediaRole")
+ROLES = ("DeleteMediaRole", "IndexMediaRole", "SweepIndexRole")
 QUEUES = ("DeletionQueue", "IndexQueue")
 
 
@@ -64,9 +65,13 @@ def deployed(cloud: LocalCloud, nxcloud: Simulator, name: str, **parameters: str
     stack.store_credentials(CREDENTIALS.access_key, CREDENTIALS.access_secret)
     redeliver_after(stack, SOON_S)
     for role in ROLES:
+        policy = json.dumps(stack.policy(role))
         # MiniStack has an action of its own for what AWS lets the action on one message stand for
         one = '"sqs:ChangeMessageVisibility"'
-        stack.put_policy(role, json.loads(json.dumps(stack.policy(role)).replace(one, f'{one}, {one[:-1]}Batch"')))
+        policy = policy.replace(one, f'{one}, {one[:-1]}Batch"')
+        # and takes a log group's ARN without the star by which AWS means its streams
+        policy = re.sub(r'("arn:[^"]*:log-group:[^":]*):\*"', r'[\g<0>, \1"]', policy)
+        stack.put_policy(role, json.loads(policy))
     return stack
 
 

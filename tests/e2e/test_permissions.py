@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,16 +18,12 @@ from tests.local.cloud import LocalCloud
 from tests.local.stack import Stack
 from tests.simulator import Fault, Simulator
 
-# MiniStack's poller, log writer and tracer, which stand for Lambda's own use of a role, ask IAM for nothing (source of
-# what is needed: AWS's managed policies AWSLambdaSQSQueueExecutionRole and AWSXRayDaemonWriteAccess). It says 404 to
-# everyone, where S3 says 403 to a role without s3:ListBucket. Nor does it ask whether EventBridge may send to a queue,
-# and S3 invoke a function.
-NOT_ENFORCED = {
-    *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
-    *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"),
-    "s3:ListBucket",
-}
-DELETE, INDEX = "DeleteMediaFunction", "IndexMediaFunction"
+# Where AWS's services use a role themselves (to poll, to write logs, to trace, to run a batch job, to tell 404 from
+# 403), MiniStack asks IAM for nothing; so here these calls are made with the role's own credentials. What AWS asks for
+# stands in its managed policies AWSLambdaSQSQueueExecutionRole and AWSXRayDaemonWriteAccess, and in S3's documentation
+# of HeadObject and of batch jobs. Nor does it ask whether EventBridge may send to a queue, S3 invoke a function, and a
+# role use a key: these statements stand on AWS's documentation alone.
+DELETE, INDEX, SWEEP = "DeleteMediaFunction", "IndexMediaFunction", "SweepIndexFunction"
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,16 @@ class Stage:
         version = s3.put_object(Bucket=self.bucket, Key=file["key"], Body=b"a picture").get("VersionId")
         return file | ({"version_id": version} if versioning == "Enabled" else {})
 
+    def replaced(self) -> dict[str, str]:
+        """A file's version under a newer one."""
+        file = self.stored("Enabled")
+        self.stack.cloud.client("s3").put_object(Bucket=self.bucket, Key=file["key"], Body=b"another picture")
+        return file
+
     def linked(self, file: dict[str, str]) -> dict[str, str]:
         """The file, linked in the index."""
         names = {"object": f"{file['bucket']}/{file['key']}", "link": "any"} | self.media()
+        names |= {"version_id": file["version_id"]} if "version_id" in file else {}
         item = {name: {"S": value} for name, value in names.items()}
         self.stack.cloud.client("dynamodb").put_item(TableName=self.stack.resources["MediaIndexTable"], Item=item)
         return file
@@ -69,6 +73,32 @@ class Stage:
         )
         assert "FunctionError" not in answer
         return base64.b64decode(answer["LogResult"]).decode()
+
+    def sweeps(self, *files: dict[str, str]) -> str:
+        """What the sweep prints and answers where the index holds links of just these files."""
+        dynamodb, table = self.stack.cloud.client("dynamodb"), self.stack.resources["MediaIndexTable"]
+        for item in dynamodb.scan(TableName=table)["Items"]:
+            dynamodb.delete_item(TableName=table, Key={key: item[key] for key in ("object", "link")})
+        for file in files:
+            self.linked(file)
+        answer = self.stack.cloud.client("lambda").invoke(FunctionName=self.stack.resources[SWEEP], LogType="Tail")
+        printed: bytes = base64.b64decode(answer["LogResult"]) + answer["Payload"].read()
+        return printed.decode()
+
+    def as_role(self, role: str, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
+        """A client with a role's own credentials, as AWS's services take them."""
+        cloud = self.stack.cloud
+        arn = cloud.client("iam").get_role(RoleName=self.stack.resources[role])["Role"]["Arn"]
+        keys = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="a-service")["Credentials"]
+        return cloud.client(service, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+
+    def decides(self, role: str, action: str) -> str:
+        """What IAM decides of a role's action at a service that the local cloud does not have."""
+        iam = self.stack.cloud.client("iam")
+        arn = iam.get_role(RoleName=self.stack.resources[role])["Role"]["Arn"]
+        [result] = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=[action])["EvaluationResults"]
+        decision: str = result["EvalDecision"]
+        return decision
 
     def starts_afresh(self) -> None:
         """The deletion function loses its execution environments, and with them what they remember."""
@@ -119,13 +149,91 @@ def a_first_deletion(stage: Stage) -> str:
         stage.starts_afresh()  # an unreadable secret is remembered for a while, too
 
 
+def call(role: str, service: str, operation: str, **words: Callable[[Stage], object]) -> Callable[[Stage], str]:
+    """What AWS answers to a role itself."""
+
+    def do(stage: Stage) -> str:
+        try:
+            getattr(stage.as_role(role, service), operation)(**{name: word(stage) for name, word in words.items()})
+        except ClientError as error:
+            return str(error)
+        return "done"
+
+    return do
+
+
+def running_a_function(role: str, queue: str | None, logs: str) -> "Proofs":
+    """What Lambda does in a function's name: it polls the queue, writes logs and sends traces."""
+    group = {"logGroupName": named(logs), "logStreamName": lambda _: str(uuid.uuid4())}
+    event = {"logEvents": lambda _: [{"timestamp": 0, "message": "a line"}]}
+    bucket = {"Bucket": lambda stage: stage.bucket}
+    calls = {
+        ("WriteLogs", "logs:CreateLogStream"): call(role, "logs", "create_log_stream", **group),
+        ("WriteLogs", "logs:PutLogEvents"): call(role, "logs", "put_log_events", **group, **event),
+        ("TellMissingObjects", "s3:ListBucket"): call(role, "s3", "list_objects_v2", **bucket),
+    }
+    if queue:
+        url = {"QueueUrl": named(queue)}
+        handle = {"ReceiptHandle": lambda _: "none"}
+        calls |= {
+            ("ReadQueue", "sqs:ReceiveMessage"): call(role, "sqs", "receive_message", **url),
+            ("ReadQueue", "sqs:DeleteMessage"): call(role, "sqs", "delete_message", **url, **handle),
+            ("ReadQueue", "sqs:GetQueueAttributes"): call(role, "sqs", "get_queue_attributes", **url),
+        }
+    return {
+        **{(role, *what): (do, NOT_AUTHORIZED) for what, do in calls.items()},
+        **{
+            (role, "SendTraces", action): (partial(Stage.decides, role=role, action=action), "implicitDeny")
+            for action in ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+        },
+    }
+
+
+def running_a_job(role: str) -> "Proofs":
+    """What S3 Batch Operations does: it lists the bucket, reads a manifest, hands over objects, writes its report."""
+    ours, folder = {"Bucket": lambda stage: stage.bucket}, "media-cleanup-backfill"
+    listing = {
+        "Id": "backfill",
+        "IsEnabled": True,
+        "IncludedObjectVersions": "Current",
+        "Schedule": {"Frequency": "Daily"},
+        "Destination": {"S3BucketDestination": {"Bucket": "arn:aws:s3:::lists", "Format": "CSV"}},
+    }
+    lists = {"Id": lambda _: "backfill", "InventoryConfiguration": lambda _: listing}
+    key = {"Key": lambda _: f"{folder}/manifest.csv"}
+    function = {"FunctionName": lambda stage: stage.stack.outputs["IndexMediaFunctionArn"]}
+    empty = {"Payload": lambda _: b"{}"}
+    keep = "ReadManifestsAndReport"
+    calls = {
+        ("HandOver", "lambda:InvokeFunction"): call(role, "lambda", "invoke", **function, **empty),
+        ("ListObjects", "s3:PutInventoryConfiguration"): call(
+            role, "s3", "put_bucket_inventory_configuration", **ours, **lists
+        ),
+        (keep, "s3:GetObject"): call(role, "s3", "get_object", **ours, **key),
+        (keep, "s3:GetObjectVersion"): call(role, "s3", "get_object", **ours, **key, VersionId=lambda _: "any"),
+        (keep, "s3:PutObject"): call(role, "s3", "put_object", **ours, **key),
+    }
+    return {(role, *what): (do, NOT_AUTHORIZED) for what, do in calls.items()}
+
+
+def named(resource: str) -> Callable[[Stage], object]:
+    """The name of a resource of the stack."""
+    return lambda stage: stage.stack.resources[resource]
+
+
 @pytest.fixture(scope="module")
 def stage(cloud: LocalCloud, nxcloud: Simulator) -> Stage:
     return Stage(deployed(cloud, nxcloud, "least", CreateSourceBucket="true"), nxcloud)
 
 
 NO_DYNAMODB, NO_S3 = "DynamoDB answered AccessDenied", "S3 answered 403 to {}; the function's role needs {} "
-PROOFS: dict[tuple[str, str, str], tuple[Callable[[Stage], str], str]] = {
+NOT_AUTHORIZED = "is not authorized to perform"
+Proofs = dict[tuple[str, str, str], tuple[Callable[[Stage], str], str]]
+PROOFS: Proofs = {
+    **running_a_function("DeleteMediaRole", "DeletionQueue", "DeleteMediaLogGroup"),
+    **running_a_function("IndexMediaRole", "IndexQueue", "IndexMediaLogGroup"),
+    **running_a_function("SweepIndexRole", None, "SweepIndexLogGroup"),
+    **running_a_job("BackfillRole"),
     ("DeleteMediaRole", "ReadQueue", "sqs:ChangeMessageVisibility"): (
         a_failed_deletion,
         '"error":"ClientError","queue_url"',  # of delaying_failed; with the permission, it is the handle that fails
@@ -191,18 +299,33 @@ PROOFS: dict[tuple[str, str, str], tuple[Callable[[Stage], str], str]] = {
         lambda stage: stage.prints(INDEX, tagging_of(stage.stored("Enabled"))),
         NO_S3.format("GetObjectTagging", "s3:GetObjectVersionTagging"),
     ),
+    ("SweepIndexRole", "ReadIndex", "dynamodb:GetItem"): (lambda stage: stage.sweeps(), NO_DYNAMODB),
+    ("SweepIndexRole", "ReadIndex", "dynamodb:Scan"): (lambda stage: stage.sweeps(), NO_DYNAMODB),
+    ("SweepIndexRole", "ReadIndex", "dynamodb:Query"): (lambda stage: stage.sweeps(stage.missing()), NO_DYNAMODB),
+    ("SweepIndexRole", "RememberProgress", "dynamodb:PutItem"): (lambda stage: stage.sweeps(), NO_DYNAMODB),
+    ("SweepIndexRole", "AskForDeletions", "sqs:SendMessage"): (
+        lambda stage: stage.sweeps(stage.missing()),
+        "SQS answered AccessDenied",
+    ),
+    ("SweepIndexRole", "LookAtObjects", "s3:GetObject"): (
+        lambda stage: stage.sweeps(stage.stored()),
+        NO_S3.format("HeadObject", "s3:GetObject"),
+    ),
+    ("SweepIndexRole", "LookAtObjects", "s3:GetObjectVersion"): (
+        lambda stage: stage.sweeps(stage.replaced()),
+        NO_S3.format("HeadObject", "s3:GetObjectVersion"),
+    ),
 }
 
 
-def test_each_permission_is_proven_to_be_needed_or_said_to_be_unproven(stage: Stage) -> None:
+def test_each_permission_is_proven_to_be_needed(stage: Stage) -> None:
     given = {
         (role, statement["Sid"], action)
-        for role in ROLES
+        for role in (*ROLES, "BackfillRole")
         for statement in stage.stack.policy(role)["Statement"]
         for action in listed(statement["Action"])
     }
-    enforced = {each for each in given if each[2] not in NOT_ENFORCED}
-    assert enforced == PROOFS.keys() | {("DeleteMediaRole", "ReadQueue", "sqs:ChangeMessageVisibilityBatch")}
+    assert given == PROOFS.keys() | {("DeleteMediaRole", "ReadQueue", "sqs:ChangeMessageVisibilityBatch")}
 
 
 @pytest.mark.usefixtures("well_behaved")

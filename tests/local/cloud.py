@@ -44,6 +44,7 @@ class LocalCloud:
         service: str,
         access_key: str = "local",
         access_secret: str = "local",  # noqa: S107 (the local cloud's own root)
+        session_token: str | None = None,
     ) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
         """A boto3 client of a service of it, by default its root's."""
         return boto3.client(
@@ -52,6 +53,7 @@ class LocalCloud:
             region_name=REGION,
             aws_access_key_id=access_key,
             aws_secret_access_key=access_secret,
+            aws_session_token=session_token,
             verify=str(self.certificate) if self.certificate else None,
         )
 
