@@ -101,6 +101,7 @@ class History:
             changes += [self._delete_version, self._delete_version] if there else []
             changes += [self._undelete] if there and there[-1].is_marker else []
         changes += [self._switch] if self._switching else []
+        changes += [self._name] if self._losing else []
         change = self._one_of(changes)
         self.world.told.append(f"{change.__name__} {key}")
         change(key)
@@ -139,6 +140,10 @@ class History:
     def _link(self, key: str) -> None:
         version, media = self._some_version(key), self._one_of(MEDIA)
         self.world.ask("index", bucket=BUCKET, key=key, version_id=version, business_phone=PHONE, media_id=media)
+
+    def _name(self, key: str) -> None:
+        """A backfill comes by."""
+        self.world.ask("index", bucket=BUCKET, key=key, version_id=self._some_version(key))
 
     def _ask(self, key: str) -> None:
         """A request for the deletion of an object's media, or of a media by its name."""

@@ -6,7 +6,7 @@ failed is done again. It deletes nothing itself: the deletion function looks for
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from media_cleanup.asking import ask_for_deletion
@@ -106,7 +106,7 @@ class Sweep:
         except ObjectUnknownError as error:
             found.unknown[f"{file.bucket}: {error}"] += 1
 
-    def _ask_for(self, gone: Iterable[S3Object]) -> int:
+    def _ask_for(self, gone: Collection[S3Object]) -> int:
         """Asks for the deletion of what still has links after a while; returns how many."""
         asked = 0
         if gone:
