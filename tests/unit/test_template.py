@@ -266,7 +266,8 @@ def test_a_batch_job_may_hand_over_objects_and_keep_its_lists_and_no_more() -> N
     [trust] = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "batchoperations.s3.amazonaws.com"}
     assert trust["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    hand_over, list_objects, keep = role["Policies"][0]["PolicyDocument"]["Statement"]
+    hand_over, list_objects, keep, own_key = role["Policies"][0]["PolicyDocument"]["Statement"]
+    assert own_key["Fn::If"][0] == "OwnKey"
     assert hand_over["Action"] == "lambda:InvokeFunction"
     assert hand_over["Resource"] == {"Ref": "IndexMediaFunctionAliaslive"}
     assert TEMPLATE["Outputs"]["IndexMediaFunctionArn"]["Value"] == hand_over["Resource"]
