@@ -324,6 +324,7 @@ def test_a_media_without_a_phone_takes_the_default_one() -> None:
         ({"business_phone": int(PHONE), "media_id": MEDIA_ID}, "business_phone must be"),
         ({"business_phone": "", "media_id": MEDIA_ID}, "business_phone must be"),
         ({"business_phone": PHONE, "media_id": MEDIA_ID, "Media-ID": "other"}, "differ"),
+        ({"business_phone": PHONE, "media_id": "other", "Media-ID": MEDIA_ID}, "differ"),
         ({"bucket": BUCKET, "business_phone": PHONE, "media_id": MEDIA_ID}, "key must be"),
         ({"key": KEY, "business_phone": PHONE, "media_id": MEDIA_ID}, "bucket must be"),
         ({"bucket": BUCKET, "key": ""}, "key must be"),
