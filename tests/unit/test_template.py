@@ -455,6 +455,37 @@ def test_parameters_are_checked_before_anything_is_made(parameter: str, value: s
     assert bool(re.fullmatch(TEMPLATE["Parameters"][parameter]["AllowedPattern"], value)) == accepted
 
 
+@pytest.mark.parametrize(
+    ("parameters", "broken"),
+    [
+        ({}, []),
+        ({"SourceBucketName": "team-*"}, []),
+        ({"CreateSourceBucket": "true", "SweepEveryDays": "7"}, []),
+        ({"SourceBucketName": "team-*", "SweepEveryDays": "7"}, []),
+        ({"SourceBucketName": "team-*", "CreateSourceBucket": "true"}, ["OneKindOfBucket"]),
+        ({"SweepEveryDays": "7"}, ["SweepNeedsBuckets"]),
+    ],
+)
+def test_combinations_are_checked_too(parameters: dict[str, str], broken: list[str]) -> None:
+    defaults = {name: str(parameter.get("Default")) for name, parameter in TEMPLATE["Parameters"].items()}
+
+    def holds(rule: Any) -> Any:  # noqa: ANN401 (a part of a rule)
+        match rule:
+            case {"Ref": name}:
+                return (defaults | parameters)[name]
+            case {"Fn::Equals": [one, other]}:
+                return holds(one) == holds(other)
+            case {"Fn::Not": [part]}:
+                return not holds(part)
+            case {"Fn::Or": parts}:
+                return any(map(holds, parts))
+        return rule
+
+    rules = TEMPLATE["Rules"].items()
+    asked = [(name, rule) for name, rule in rules if holds(rule["RuleCondition"])]
+    assert [name for name, rule in asked if not all(holds(one["Assert"]) for one in rule["Assertions"])] == broken
+
+
 def test_the_usual_pattern_is_the_parameters_default() -> None:
     usual = {"Fn::Equals": [{"Ref": "ObjectKeyPattern"}, TEMPLATE["Parameters"]["ObjectKeyPattern"]["Default"]]}
     assert TEMPLATE["Conditions"]["UsualKeyPattern"] == usual
