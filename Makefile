@@ -27,7 +27,7 @@ demo: $(DEV) $(CLOUD) ## Deploy to a local cloud, delete a file, watch its Whats
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.local.demo
 
 test: $(DEV) $(CLOUD) ## Run all tests
-	python -m pytest --cov --numprocesses auto --dist loadgroup
+	python -m pytest --cov --numprocesses auto --dist loadfile
 
 test-docker: $(DEV) $(CLOUD) ## Run every sample through `sam local invoke`, where Docker runs
 	python -m pytest -m docker

@@ -21,13 +21,6 @@ CREDENTIALS = Credentials("test-access-key", "test-access-secret")
 settings.register_profile("first-failure", phases=[Phase.explicit, Phase.generate])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lets one process run all tests that build the template, while others run the rest."""
-    for item in items:
-        if {"e2e", "soak"} & {*item.path.parts}:
-            item.add_marker(pytest.mark.xdist_group("sam"))
-
-
 def sample(name: str) -> Any:  # noqa: ANN401 (whatever the file holds)
     """The event in events/<name>.json."""
     return json.loads((EVENTS / f"{name}.json").read_text())

@@ -60,16 +60,18 @@ def _contents(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path.relative_to(folder)): (int(path.stat().st_mtime), path.read_bytes()) for path in paths}
 
 
-# Each of these costs a cold start tens of milliseconds, and neither function needs it for its first request
+# Each of these costs a cold start tens of milliseconds, and no function needs it for its first request
 NEVER = {"aws_xray_sdk", "pydantic", "aws_lambda_powertools.event_handler", "boto3.s3.inject"}
 NEVER |= {"aws_lambda_powertools.utilities.parameters", "aws_lambda_powertools.utilities.parser", "moto", "unittest"}
+OF_DELETIONS = {"nxcloud", "requests", "aws_lambda_powertools.utilities.idempotency"}
 
 
 @pytest.mark.parametrize(
     ("function", "not_imported"),
     [
         ("DeleteMediaFunction", NEVER),
-        ("IndexMediaFunction", NEVER | {"nxcloud", "requests", "aws_lambda_powertools.utilities.idempotency"}),
+        ("IndexMediaFunction", NEVER | OF_DELETIONS),
+        ("SweepIndexFunction", NEVER | OF_DELETIONS),
     ],
 )
 def test_the_cold_path_imports_only_what_the_first_request_needs(function: str, not_imported: set[str]) -> None:

@@ -70,7 +70,7 @@ def main() -> int:
         simulator = running.enter_context(Simulator(credentials.access_key, credentials.access_secret))
         with doing("a local cloud starts"):
             cloud = running.enter_context(local_cloud())
-        with doing("sam build: two functions and two layers"):
+        with doing("sam build: three functions and two layers"):
             build()
         with doing("sam deploy: template.yaml, as it is, to the local cloud"):
             stack = deploy(cloud, "demo", CreateSourceBucket="true", NxCloudBaseUrl=simulator.url)

@@ -1,10 +1,12 @@
 """Builds the template with `sam build`, and deploys it to a local cloud with `sam deploy`, as a user would to AWS."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +88,19 @@ def sam(*arguments: str, environment: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
+@cache
 def build() -> None:
-    """Builds what `sam deploy` and `sam local invoke` use, in .aws-sam."""
-    sam("build")
+    """Builds what `sam deploy` and `sam local invoke` use, in .aws-sam; once for all processes of a test run."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    stamp = ROOT / ".aws-sam/test-run"
+    stamp.parent.mkdir(exist_ok=True)
+    with stamp.open("a+") as built_for:
+        fcntl.flock(built_for, fcntl.LOCK_EX)
+        built_for.seek(0)
+        if run is None or built_for.read() != run:
+            sam("build")
+            built_for.truncate(0)
+            built_for.write(run or "")
 
 
 def for_local_cloud(template: Path) -> Path:
@@ -102,7 +114,7 @@ def for_local_cloud(template: Path) -> Path:
     dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]
     for name in unknown:  # an alarm's place on the dashboard
         dashboard["Fn::Sub"] = dashboard["Fn::Sub"].replace(f'"${{{name}.Arn}}", ', "")
-    copy = template.with_name("local.yaml")
+    copy = template.with_name(f"local-{os.getpid()}.yaml")  # several processes may do so at once
     copy.write_text(yaml_dump(whole))
     return copy
 
