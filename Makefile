@@ -24,7 +24,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(DEV) $(CLOUD) ## Deploy to a local cloud, delete a file, watch its WhatsApp copy go
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.local.demo
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m localdev.demo
 
 test: $(DEV) $(CLOUD) ## Run all tests
 	python -m pytest --cov --numprocesses auto --dist loadfile
@@ -33,19 +33,19 @@ test-docker: $(DEV) $(CLOUD) ## Run every sample through `sam local invoke`, whe
 	python -m pytest -m docker
 
 planted-bugs: $(DEV) ## Plant bugs in the index one by one, and show that the tests catch each
-	python -m tests.histories.planted_bugs
+	python -m tests.model.planted_bugs
 
 mutants: $(DEV) ## Change the pure decisions bit by bit, and show that the tests notice
-	@python -m tests.mutants
+	@python -m tests.mutation
 
 soak: $(DEV) $(CLOUD) ## Let NXCloud misbehave in a storm of deletions: make soak N=2000 SEED=1
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.soak --n $(N) --seed $(SEED)
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.chaos --n $(N) --seed $(SEED)
 
 bench: $(DEV) $(CLOUD) $(BENCH) ## Measure it beside a usual function, and write docs/benchmarks.md: make bench QUICK=1
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.benchmarks --python .venv-bench/bin/python $(if $(QUICK),--quick)
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m benchmarks --python .venv-bench/bin/python $(if $(QUICK),--quick)
 
 simulate: $(DEV) ## Show what many deletions, and a day without NXCloud, do to the queue: a table, and docs/scale.svg
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.scale
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tools.capacity
 
 lint: $(DEV) $(CHECKS) ## Check style, types, the template, and that no secret is among the files
 	ruff check
@@ -53,7 +53,7 @@ lint: $(DEV) $(CHECKS) ## Check style, types, the template, and that no secret i
 	mypy
 	sam validate --lint
 	cfn-lint template.yaml
-	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup python -m tests.local.expanded .aws-sam/expanded.json
+	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup python -m localdev.expanded .aws-sam/expanded.json
 	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
 	.ci/secrets
 
@@ -65,10 +65,10 @@ build: $(DEV) ## Build the functions and their layers into .aws-sam
 	sam build
 
 invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/….json
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.local.invoke $(EVENT)
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m localdev.invoke $(EVENT)
 
 local: $(DEV) $(CLOUD) ## Run the local cloud and the simulator for `sam local invoke`, until Ctrl-C
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.local.sandbox
+	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m localdev.sandbox
 
 deploy: $(DEV) build ## Deploy to your AWS account, asking for the parameters
 	sam deploy --guided

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
+from localdev.fake_nxcloud import Simulator
 from nxcloud import Credentials
-from tests.simulator import Simulator
 
 EVENTS = Path(__file__).parents[1] / "events"
 PHONE = "8615800001795"

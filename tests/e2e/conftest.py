@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+from localdev.cloud import LocalCloud, local_cloud
+from localdev.fake_nxcloud import Simulator
+from localdev.stack import Stack, build, deploy
 from tests.conftest import CREDENTIALS, PHONE
-from tests.local.cloud import LocalCloud, local_cloud
-from tests.local.stack import Stack, build, deploy
-from tests.simulator import Simulator
 
 Found = TypeVar("Found")
 PATIENCE_S = 60.0

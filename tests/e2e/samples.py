@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.local.stack import MESSAGES
+from localdev.stack import MESSAGES
 
 README = Path(__file__).parents[2] / "README.md"
 _ROW = re.compile(r"^\| `events/(?P<name>[a-z0-9/-]+)\.json` \|[^|]*\| (?P<outcomes>[^|]*) \|", re.MULTILINE)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.cloud import ROOT
-from tests.local.stack import build, sam
+from localdev.cloud import ROOT
+from localdev.stack import build, sam
 
 LAYERS = [ROOT / ".aws-sam/build" / name / "python" for name in ("NxCloudLayer", "MediaCleanupLayer")]
 PYTHON_313_MAGIC = (3571).to_bytes(2, "little") + b"\r\n"

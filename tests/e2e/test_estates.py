@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus
 
+from localdev.cloud import ROOT, LocalCloud
+from localdev.fake_nxcloud import Simulator
+from localdev.stack import Stack, deploy
 from tests.conftest import PHONE, sample
 from tests.e2e.conftest import deployed, eventually, story
-from tests.local.cloud import ROOT, LocalCloud
-from tests.local.stack import Stack, deploy
-from tests.simulator import Simulator
 
 NAME = "estate"
 BUCKETS = "old-*"

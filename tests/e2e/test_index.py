@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from localdev.cloud import LocalCloud
+from localdev.fake_nxcloud import Fault, Simulator
+from localdev.stack import Stack
 from tests.conftest import PHONE, sample
 from tests.e2e.conftest import assert_logs_keep_secrets, dead_letter, eventually, send, story
-from tests.local.cloud import LocalCloud
-from tests.local.stack import Stack
-from tests.simulator import Fault, Simulator
 
 pytestmark = pytest.mark.usefixtures("well_behaved")
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localdev.cloud import LocalCloud
+from localdev.fake_nxcloud import Fault, Simulator
+from localdev.stack import Stack
 from tests.conftest import PHONE
 from tests.e2e.conftest import QUEUES, ROLES, deployed
-from tests.local.cloud import LocalCloud
-from tests.local.stack import Stack
-from tests.simulator import Fault, Simulator
 
 # Where AWS's services use a role themselves (to poll, to write logs, to trace, to run a batch job, to tell 404 from
 # 403), MiniStack asks IAM for nothing; so here these calls are made with the role's own credentials. What AWS asks for

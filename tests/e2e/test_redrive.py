@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from localdev.cloud import LocalCloud
+from localdev.fake_nxcloud import Fault, Simulator
+from localdev.stack import Stack
 from tests.conftest import PHONE
 from tests.e2e.conftest import dead_letter, deployed, eventually, send
-from tests.local.cloud import LocalCloud
-from tests.local.stack import Stack
-from tests.simulator import Fault, Simulator
 from tools.redrive import redrive, urls
 
 

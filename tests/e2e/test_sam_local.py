@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from localdev.cloud import ROOT
+from localdev.sandbox import CLOUD_PORT, SIMULATOR_PORT, Sandbox, sandbox
+from localdev.stack import function_for
 from tests.conftest import EVENTS
 from tests.e2e.samples import kept, promised
-from tests.local.cloud import ROOT
-from tests.local.sandbox import CLOUD_PORT, SIMULATOR_PORT, Sandbox, sandbox
-from tests.local.stack import function_for
 
 SAM = str(Path(sys.executable).with_name("sam"))
 

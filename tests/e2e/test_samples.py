@@ -6,11 +6,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from localdev.runtime import Emulator, emulator
+from localdev.sandbox import Sandbox, sandbox
+from localdev.stack import MESSAGES, function_for
 from tests.conftest import EVENTS, sample
 from tests.e2e.samples import kept, promised
-from tests.local.runtime import Emulator, emulator
-from tests.local.sandbox import Sandbox, sandbox
-from tests.local.stack import MESSAGES, function_for
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="AWS ships its emulator as a program for Linux")
 

@@ -4,11 +4,11 @@ import base64
 import json
 from typing import Any
 
+from localdev.cloud import LocalCloud
+from localdev.fake_nxcloud import Simulator
+from localdev.stack import Stack, deploy
 from tests.conftest import CREDENTIALS, PHONE
 from tests.e2e.conftest import deployed
-from tests.local.cloud import LocalCloud
-from tests.local.stack import Stack, deploy
-from tests.simulator import Simulator
 
 
 def invoke(stack: Stack, media_id: str) -> Any:  # noqa: ANN401 (whatever the function answers)

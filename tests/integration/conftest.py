@@ -11,12 +11,12 @@ from moto import mock_aws
 
 from delete_media import app
 from index_media import app as index_app
+from localdev.fake_nxcloud import Simulator
+from localdev.index import create_idempotency_table, create_index_table
 from media_cleanup.aws import Aws
 from media_cleanup.settings import DeletionSettings, LinkingSettings, SweepSettings
 from sweep_index import app as sweep_app
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE, Context, sample
-from tests.local.index import create_idempotency_table, create_index_table
-from tests.simulator import Simulator
 
 REGION = "us-east-1"
 BUCKET = "example-bucket"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from localdev.fake_nxcloud import Fault
 from tests.conftest import PHONE
 from tests.integration.conftest import World, failed, sqs
-from tests.simulator import Fault
 
 SERVICES = ("dynamodb", "s3", "secretsmanager", "sqs")
 

@@ -7,6 +7,8 @@ from time import monotonic
 
 import pytest
 
+from localdev.fake_nxcloud import Fault, Simulator
+from localdev.fake_nxcloud.faults import Kind
 from nxcloud import (
     ClockSkewError,
     Credentials,
@@ -21,8 +23,6 @@ from nxcloud import (
     system_clock_ms,
 )
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
-from tests.simulator import Fault, Simulator
-from tests.simulator.faults import Kind
 
 DEADLINE_S = 0.4
 FAULT_S = 20.0

@@ -7,12 +7,12 @@ from typing import Any
 import boto3
 import pytest
 
+from localdev.fake_nxcloud import Fault, Simulator
 from media_cleanup.idempotency import ConfirmedDeletions
 from media_cleanup.media import Media
 from media_cleanup.outcome import Outcome, Result
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
 from tests.integration.conftest import MEDIA_MESSAGE, RECORDS, SECRET, World, failed, forbid, sqs
-from tests.simulator import Fault, Simulator
 
 MEDIA = Media(PHONE, MEDIA_ID)
 UNAVAILABLE: list[tuple[Fault, str]] = [

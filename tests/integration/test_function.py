@@ -7,11 +7,11 @@ from typing import Any
 import boto3
 import pytest
 
+from localdev.fake_nxcloud import Fault
 from media_cleanup.direct import RequestsFailedError
 from media_cleanup.settings import SettingsError
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE, sample
 from tests.integration.conftest import BUCKET, KEY, MASKED, MEDIA_MESSAGE, SECRET, World, failed, forbid, sqs
-from tests.simulator import Fault
 
 
 def test_the_whole_log_line_and_answer_of_a_deletion(world: World) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import boto3
 import pytest
 
+from localdev.fake_nxcloud import Fault
 from media_cleanup.direct import RequestsFailedError
 from tests.conftest import MEDIA_ID, PHONE, sample
 from tests.integration.conftest import BUCKET, MASKED, TABLE, World, failed, forbid, sqs
-from tests.simulator import Fault
 
 OTHER_ID = "a75c6d9b-a7c8-4f41-8f61-94548e92cbee"
 PHOTO = "photos/house & garden.jpg"

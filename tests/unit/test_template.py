@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from localdev.cloud import ROOT
+from localdev.expanded import PACKED, expanded
 from media_cleanup.index import _SWEEP
 from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN, DeletionSettings, LinkingSettings, SweepSettings
-from tests.local.cloud import ROOT
-from tests.local.expanded import PACKED, expanded
 
 TEMPLATE = expanded()
 RESOURCES = {name: resource.get("Properties", {}) for name, resource in TEMPLATE["Resources"].items()}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from localdev.cloud import ROOT
 from media_cleanup.observability import DELETION, LINKING, Delivery, _line
 from media_cleanup.outcome import Outcome, Result
-from tests.local.cloud import ROOT
 from tests.unit.test_template import RESOURCES, TEMPLATE
 
 COUNTS = {*DELETION.counters.values(), *LINKING.counters.values()}

@@ -1,0 +1,168 @@
+"""What the functions under measurement run on: the local cloud, the simulator, and AWS's runtime loop, on loopback."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localdev.cloud import ROOT, LocalCloud, local_cloud
+from localdev.fake_nxcloud import Fault, Simulator
+from localdev.runtime import Emulator, emulator
+from localdev.stack import build, sam
+
+HERE = Path(__file__).parent
+PHONE = "8615800001795"
+THIS, REFERENCE, FLOOR = "this", "reference", "floor"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One invocation: seconds on the clock, and seconds of processor time that the function's process took for it."""
+
+    seconds: float
+    cpu_s: float
+
+
+class Function:
+    """A function in the emulator, of which every invocation is measured."""
+
+    def __init__(self, running: Emulator) -> None:
+        self._running = running
+
+    def invoke(self, event: object) -> Sample:
+        """Invokes it; what it does not answer as a success is an error, lest a failure be measured."""
+        before_s, began = self._cpu_s(), time.perf_counter()
+        answer = self._running.invoke(event)
+        seconds = time.perf_counter() - began
+        if answer != {"batchItemFailures": []}:
+            raise RuntimeError(f"it answered {answer}; its log:\n{self._running.log.read_text()[-2000:]}")
+        return Sample(seconds, self._cpu_s() - before_s)
+
+    def peak_mb(self) -> float:
+        """The most memory that its process has had, in MB."""
+        [line] = [line for line in self._file("status").splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) / 1024
+
+    def _cpu_s(self) -> float:
+        fields = self._file("stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+    def _file(self, name: str) -> str:
+        """A file of /proc about the runtime's process, the emulator's only child; empty before it has one."""
+        parent = self._running.process_id
+        children = Path(f"/proc/{parent}/task/{parent}/children")
+        tasks = [(path / "children").read_text().split() for path in Path(f"/proc/{parent}/task").iterdir()]
+        found = [child for task in tasks for child in task] or children.read_text().split()
+        return Path(f"/proc/{found[0]}/{name}").read_text() if found else ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything that runs meanwhile, and where the built functions are."""
+
+    simulator: Simulator
+    environment: dict[str, str]
+    code: dict[str, Path]
+    python: str
+    folder: Path
+
+    @contextmanager
+    def function(self, name: str, **settings: str) -> Iterator[Function]:
+        """A function in a new execution environment."""
+        log = self.folder / f"{uuid.uuid4()}.log"
+        environment = {**self.environment, **settings}
+        with emulator(environment, log, code=self.code[name], python=self.python) as running:
+            yield Function(running)
+
+    def event(self, messages: int) -> dict[str, Any]:
+        """An SQS event about so many media, each of which is there."""
+        return {"Records": [self._record() for _ in range(messages)]}
+
+    def latency(self, seconds: float) -> None:
+        """Lets NXCloud take so long for each answer from now on."""
+        self.simulator.behave()
+        if seconds:
+            self.simulator.misbehave(Fault("latency", seconds=seconds, times=10**9))
+
+    def _record(self) -> dict[str, Any]:
+        media = {"business_phone": PHONE, "media_id": self.simulator.provider.add_media(PHONE)}
+        return {
+            "messageId": str(uuid.uuid4()),
+            "receiptHandle": "a handle",
+            "body": json.dumps(media),
+            "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(time.time() * 1000))},
+            "messageAttributes": {},
+            "md5OfBody": "",
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:deletions",
+            "awsRegion": "us-east-1",
+        }
+
+
+@contextmanager
+def stage(python: str) -> Iterator[Stage]:
+    """Builds everything, and starts what it needs. `python` runs the functions."""
+    with ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        code = _built(folder, python)
+        cloud = running.enter_context(local_cloud())
+        simulator = running.enter_context(Simulator())
+        layers = [ROOT / f".aws-sam/build/{layer}/python" for layer in ("NxCloudLayer", "MediaCleanupLayer")]
+        environment = {
+            **cloud.environment,
+            **_resources(cloud, simulator),
+            "PYTHONPATH": os.pathsep.join(map(str, layers)),
+        }
+        yield Stage(simulator, environment, code, python, folder)
+
+
+def _built(folder: Path, python: str) -> dict[str, Path]:
+    """This by its own build, the reference by sam's default one, for the Python that there is."""
+    build()
+    version = subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+    template = folder / "template.yaml"
+    runtime = "python" + ".".join(version.split(".")[:2])
+    template.write_text((HERE / "reference/template.yaml").read_text().replace("python3.13", runtime))
+    (folder / "function").symlink_to(HERE / "reference/function")
+    path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
+    sam("build", "--template", str(template), "--build-dir", str(folder / "built"), environment={"PATH": path})
+    return {
+        THIS: ROOT / ".aws-sam/build/DeleteMediaFunction",
+        REFERENCE: folder / "built/ReferenceFunction",
+        FLOOR: HERE / "floor",
+        f"{FLOOR} calls": HERE / "floor_calls",
+    }
+
+
+def _resources(cloud: LocalCloud, simulator: Simulator) -> dict[str, str]:
+    """The tables, the secret and the queue, and the settings that name them."""
+    keys = {"MEDIA_INDEX_TABLE": ["object", "link"], "IDEMPOTENCY_TABLE": ["id"]}
+    for table, names in keys.items():
+        cloud.client("dynamodb").create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            KeySchema=[
+                {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ["HASH", "RANGE"], strict=False)
+            ],
+        )
+    provider = simulator.provider
+    secret = json.dumps({"accessKey": provider.access_key, "accessSecret": provider.access_secret})
+    secret_id = cloud.client("secretsmanager").create_secret(Name="nxcloud", SecretString=secret)["ARN"]
+    queue_url = cloud.client("sqs").create_queue(QueueName="deletions")["QueueUrl"]
+    return {
+        **{table: table for table in keys},
+        "NXCLOUD_BASE_URL": simulator.url,
+        "NXCLOUD_SECRET_ID": secret_id,
+        "DELETION_QUEUE_URL": queue_url,
+        "DEAD_LETTER_QUEUE_URL": queue_url,
+        "ACCESS_KEY": provider.access_key,  # for the floor, which reads no secret
+        "ACCESS_SECRET": provider.access_secret,
+    }

@@ -1,0 +1,120 @@
+"""MiniStack, a local AWS on one port, as a process of its own in an environment of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import requests
+
+ROOT = Path(__file__).parents[1]
+REGION = "us-east-1"
+START_S = 60
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """A running local cloud: its address, and where it writes its own log."""
+
+    url: str
+    log: Path
+    certificate: Path | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What AWS's tools need in their environment to talk to it, and to nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        } | ({"AWS_CA_BUNDLE": str(self.certificate)} if self.certificate else {})
+
+    def client(
+        self,
+        service: str,
+        access_key: str = "local",
+        access_secret: str = "local",  # noqa: S107 (the local cloud's own root)
+        session_token: str | None = None,
+    ) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
+        """A boto3 client of a service of it, by default its root's."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]  # the overloads want literals
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=access_secret,
+            aws_session_token=session_token,
+            verify=str(self.certificate) if self.certificate else None,
+        )
+
+
+@contextmanager
+def local_cloud(host: str = "127.0.0.1", port: int = 0, *, enforcing: bool = False) -> Iterator[LocalCloud]:
+    """Starts a local cloud, and ends it with every function that it runs. Port 0 takes a free one.
+
+    An enforcing one checks signatures, IAM's policies and those of resources, and speaks TLS, which they ask for.
+    """
+    port = port or free_port()
+    with tempfile.TemporaryDirectory(prefix="local-cloud-") as folder, (Path(folder) / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            [ROOT / ".venv-cloud/bin/ministack"],
+            env={  # and nothing else: the local cloud hands its whole environment to the functions
+                "PATH": os.environ["PATH"],
+                "HOME": folder,
+                "TMPDIR": folder,
+                "STATE_DIR": f"{folder}/state",
+                "S3_DATA_DIR": f"{folder}/s3",
+                "BIND_HOST": host,
+                "GATEWAY_PORT": str(port),
+                "MINISTACK_REGION": REGION,
+                "AWS_ACCESS_KEY_ID": "local",
+                "AWS_SECRET_ACCESS_KEY": "local",
+                "TZ": "UTC",
+            }
+            | ({"AUTH": "true", "USE_SSL": "1"} if enforcing else {}),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # so that its functions can be ended with it
+        )
+        try:
+            cloud = LocalCloud(f"http://127.0.0.1:{port}", Path(log.name))
+            if enforcing:
+                certificate = Path(folder) / "ministack-tls/server.crt"  # made by the local cloud itself
+                cloud = LocalCloud(f"https://127.0.0.1:{port}", Path(log.name), certificate)
+            _wait_for(cloud, process)
+            yield cloud
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_for(cloud: LocalCloud, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            requests.get(
+                f"{cloud.url}/_ministack/health", timeout=1, verify=str(cloud.certificate or True)
+            ).raise_for_status()
+        except OSError:  # of requests, or there is no certificate yet
+            time.sleep(0.05)  # waits for another process to start
+        else:
+            return
+    raise RuntimeError(f"the local cloud did not start:\n{cloud.log.read_text()[-2000:]}")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,39 @@
+"""Runs the simulator from a shell, until it is interrupted."""
+
+import argparse
+import signal
+
+from localdev.fake_nxcloud import Simulator
+
+CONTROL = """
+control it while it runs:
+  curl http://127.0.0.1:8080/_simulator/calls                                        what it was asked
+  curl http://127.0.0.1:8080/_simulator/media                                        the media that it holds
+  curl http://127.0.0.1:8080/_simulator/media -d '{"business_phone": "8615800001795"}'    store one
+  curl http://127.0.0.1:8080/_simulator/faults -d '{"kind": "code", "code": 9001, "times": 2}'
+  curl http://127.0.0.1:8080/_simulator/faults -d '{"kind": "status", "status": 429, "retry_after": 60}'
+  curl -X DELETE http://127.0.0.1:8080/_simulator/faults                             behave again
+kinds of faults: localdev/fake_nxcloud/faults.py
+"""
+
+
+def main() -> None:
+    """Parses the options, serves, and says where."""
+    parser = argparse.ArgumentParser(
+        prog="python -m localdev.fake_nxcloud",
+        description="NXCloud's deleteMedia, getMedia and uploadMedia on this machine, for development.",
+        epilog=CONTROL,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--access-key", default="simulated-access-key", help="default: %(default)s")
+    parser.add_argument("--access-secret", default="simulated-access-secret", help="default: %(default)s")
+    options = parser.parse_args()
+    with Simulator(options.access_key, options.access_secret, host=options.host, port=options.port) as simulator:
+        print(f"NXCloud's simulator answers on {simulator.url}; end it with Ctrl-C", flush=True)
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+if __name__ == "__main__":
+    main()

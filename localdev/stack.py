@@ -1,0 +1,147 @@
+"""Builds the template with `sam build`, and deploys it to a local cloud with `sam deploy`, as a user would to AWS."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from samcli.yamlhelper import yaml_dump, yaml_parse
+
+from localdev.cloud import REGION, ROOT, LocalCloud
+
+MESSAGES = {  # of their log lines
+    "DeleteMediaFunction": "media_deletion",
+    "IndexMediaFunction": "media_linking",
+    "SweepIndexFunction": "index_sweep",
+}
+
+
+def function_for(event: Path) -> str:
+    """The function that a sample is for, told by its folder: events/index, events/sweep or events itself."""
+    return {"index": "IndexMediaFunction", "sweep": "SweepIndexFunction"}.get(event.parent.name, "DeleteMediaFunction")
+
+
+BUILT = ROOT / ".aws-sam/build/template.yaml"
+
+
+class SamError(Exception):
+    """A command of sam ended with another status than 0; the message holds what it printed."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The deployed template, and the names of what it made."""
+
+    cloud: LocalCloud
+    name: str
+    outputs: dict[str, str]
+    resources: dict[str, str]
+
+    def store_credentials(self, access_key: str, access_secret: str) -> None:
+        """Puts NXCloud's credentials into the stack's secret, as its owner does after the first deployment."""
+        secret = json.dumps({"accessKey": access_key, "accessSecret": access_secret})
+        secrets = self.cloud.client("secretsmanager")
+        secrets.put_secret_value(SecretId=self.outputs["CredentialsSecretArn"], SecretString=secret)
+
+    def policy(self, role: str) -> Any:  # noqa: ANN401 (JSON)
+        """What a role of the stack may do."""
+        iam, name = self.cloud.client("iam"), self.resources[role]
+        [policy] = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        return iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+
+    def put_policy(self, role: str, document: object) -> None:
+        """Lets a role of the stack do this instead."""
+        iam, name = self.cloud.client("iam"), self.resources[role]
+        [policy] = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+
+    def log_lines(self, function: str = "DeleteMediaFunction") -> list[dict[str, object]]:
+        """A function's structured log lines about requests, oldest first."""
+        settings = self.cloud.client("lambda").get_function_configuration(FunctionName=self.resources[function])
+        reader = self.cloud.client("logs").get_paginator("filter_log_events")
+        pages = reader.paginate(logGroupName=settings["LoggingConfig"]["LogGroup"])
+        texts = [line for page in pages for event in page["events"] for line in event["message"].splitlines()]
+        lines = [json.loads(text) for text in texts if text.startswith("{")]
+        return [line for line in lines if line.get("message") == MESSAGES[function]]
+
+
+def sam(*arguments: str, environment: dict[str, str] | None = None) -> str:
+    """What a command of sam prints, run in the project's root. Raises SamError."""
+    command = [str(Path(sys.executable).with_name("sam")), *arguments]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0", **(environment or {})},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SamError(f"{' '.join(['sam', *arguments])} ended with status {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+@cache
+def build() -> None:
+    """Builds what `sam deploy` and `sam local invoke` use, in .aws-sam; once for all processes of a test run."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    stamp = ROOT / ".aws-sam/test-run"
+    stamp.parent.mkdir(exist_ok=True)
+    with stamp.open("a+") as built_for:
+        fcntl.flock(built_for, fcntl.LOCK_EX)
+        built_for.seek(0)
+        if run is None or built_for.read() != run:
+            sam("build")
+            built_for.truncate(0)
+            built_for.write(run or "")
+
+
+def for_local_cloud(template: Path) -> Path:
+    """A copy, beside a built template, without what the local cloud does not know: saved queries and metric math."""
+    whole = yaml_parse(template.read_text())
+    whole.pop("Metadata", None)  # names LICENSE and README.md, which sam would look for beside a moved template
+    resources = whole["Resources"]
+    unknown = [name for name, one in resources.items() if one["Type"] == "AWS::Logs::QueryDefinition"]
+    unknown += [name for name, one in resources.items() if "Metrics" in one.get("Properties", {})]
+    whole["Resources"] = {name: one for name, one in resources.items() if name not in unknown}
+    dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]
+    for name in unknown:  # an alarm's place on the dashboard
+        dashboard["Fn::Sub"] = dashboard["Fn::Sub"].replace(f'"${{{name}.Arn}}", ', "")
+    copy = template.with_name(f"local-{os.getpid()}.yaml")  # several processes may do so at once
+    copy.write_text(yaml_dump(whole))
+    return copy
+
+
+def deploy(cloud: LocalCloud, name: str, template: Path = BUILT, /, **parameters: str) -> Stack:
+    """Deploys what was built, or a built template elsewhere."""
+    sam(
+        "deploy",
+        "--template-file",
+        str(for_local_cloud(template)),
+        "--config-file",
+        str(ROOT / "samconfig.toml"),
+        "--no-confirm-changeset",
+        "--stack-name",
+        name,
+        "--region",
+        REGION,
+        "--parameter-overrides",
+        *(f"{key}={value}" for key, value in parameters.items()),
+        environment=cloud.environment,
+    )
+    formation = cloud.client("cloudformation")
+    outputs = formation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
+    resources = formation.describe_stack_resources(StackName=name)["StackResources"]
+    return Stack(
+        cloud=cloud,
+        name=name,
+        outputs={output["OutputKey"]: output["OutputValue"] for output in outputs},
+        resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
+    )
