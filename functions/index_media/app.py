@@ -1,30 +1,30 @@
-"""Entry point: files stored, tagged or named, and link messages, from SQS, S3, its batch jobs, EventBridge or SNS."""
+"""Entry point of the index function: SQS batches, S3 Batch Operations, and direct invocations."""
 
 import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from media_cleanup.direct import answer_caller
-from media_cleanup.events import trigger_of
-from media_cleanup.jobs import answer_job
-from media_cleanup.linking import Linking
-from media_cleanup.observability import logger, metrics
-from media_cleanup.redelivery import settle_batch
-from media_cleanup.settings import LinkingSettings
+from media_cleanup.index_media import IndexMedia
+from media_cleanup.settings import IndexMediaSettings
+from media_cleanup.telemetry import logger, metrics
+from media_cleanup.triggers.direct import process_direct_invocation
+from media_cleanup.triggers.parsing import detect_trigger
+from media_cleanup.triggers.s3_batch import process_s3_batch
+from media_cleanup.triggers.sqs import process_sqs_batch
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-ANSWERS = {"sqs": settle_batch, "s3_batch": answer_job}
+PROCESSES = {"sqs": process_sqs_batch, "s3_batch": process_s3_batch}
 
-# Made at the first invocation and kept with its connections until the environment goes
-_linking = lru_cache(maxsize=1)(Linking.from_settings)
+# Created at the first invocation, and kept with its connections for the life of the execution environment
+_index_media = lru_cache(maxsize=1)(IndexMedia.from_settings)
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> Any:  # noqa: ANN401 (whatever Lambda sends back)
-    """Answers SQS with the messages that must come again, a batch job by its tasks, everyone else with the results."""
-    linking = _linking(LinkingSettings.from_environment(os.environ))
-    answer = ANSWERS.get(trigger_of(event), answer_caller)
-    return answer(event, linking, context.get_remaining_time_in_millis)
+def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    """Return SQS's partial batch response, a batch job's task results, or the results of a direct invocation."""
+    handler = _index_media(IndexMediaSettings.from_environment(os.environ))
+    process = PROCESSES.get(detect_trigger(event), process_direct_invocation)
+    return process(event, handler, context)

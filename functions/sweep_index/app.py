@@ -1,21 +1,21 @@
-"""Entry point: a schedule, whatever its event says."""
+"""Entry point of the sweep function: a schedule, whatever its event holds."""
 
 import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from media_cleanup.observability import logger
-from media_cleanup.settings import SweepSettings
-from media_cleanup.sweep import Sweep
+from media_cleanup.settings import SweepIndexSettings
+from media_cleanup.sweep_index import SweepIndex
+from media_cleanup.telemetry import logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# Made at the first invocation and kept with its connections until the environment goes
-_sweep = lru_cache(maxsize=1)(Sweep.from_settings)
+# Created at the first invocation, and kept with its connections for the life of the execution environment
+_sweep_index = lru_cache(maxsize=1)(SweepIndex.from_settings)
 
 
 @logger.inject_lambda_context
 def lambda_handler(_event: object, context: "LambdaContext") -> dict[str, int]:
-    """Sweeps a slice of the index, and answers with its counts."""
-    return _sweep(SweepSettings.from_environment(os.environ)).sweep_on(context.get_remaining_time_in_millis)
+    """Sweep a slice of the index, and return its counts."""
+    return _sweep_index(SweepIndexSettings.from_environment(os.environ)).sweep_slice(context)

@@ -1,1 +1,1 @@
-"""What the functions are made of: event → requests → media → signed call → outcome → report → answer."""
+"""The cleanup of WhatsApp media: event → requests → media → signed call → result → report → answer."""

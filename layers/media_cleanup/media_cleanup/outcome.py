@@ -1,57 +1,56 @@
-"""What became of a request."""
+"""The closed vocabulary of results: outcomes and reasons."""
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from media_cleanup.media import Media, S3Object
 
-LAST_ATTEMPT = 15
+class Outcome(StrEnum):
+    """The outcome of a request. All are final except `unavailable`, which is redelivered."""
 
-
-class Result(StrEnum):
-    """`rejected` can never succeed; `unavailable` comes again; the others are done. Only links are `linked`."""
-
-    DELETED = "deleted"
-    LINKED = "linked"
-    ALREADY_GONE = "already_gone"
-    SKIPPED = "skipped"
-    REJECTED = "rejected"
-    UNAVAILABLE = "unavailable"
+    DELETED = "deleted"  # NXCloud confirmed the deletion
+    ALREADY_GONE = "already_gone"  # deleted earlier, or verified absent
+    LINKED = "linked"  # index function only: the link is written
+    SKIPPED = "skipped"  # nothing to do
+    UNAVAILABLE = "unavailable"  # not possible now
+    REJECTED = "rejected"  # can never succeed, or was given up
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one request, and whatever of these facts there is to know.
+class Reason(StrEnum):
+    """The reason for an outcome. These words are public: logs, dead letters and documentation use them."""
 
-    `reason` begins with a word to count by; details follow after a colon. `provider_*`, `http_status`, `retry_after_s`
-    and `latency_ms` come from the call. `confirmed_ms` is when the provider confirmed, as Unix milliseconds.
-    """
+    # already_gone
+    REMEMBERED = "remembered"  # the idempotency table holds a confirmed deletion
+    VERIFIED_ABSENT = "verified_absent"  # NXCloud can neither delete nor find the media file
 
-    result: Result
-    reason: str | None = None
-    media: Media | None = None
-    bucket: str | None = None
-    key: str | None = None
-    happened_ms: int | None = None
-    provider_code: int | None = None
-    provider_message: str | None = None
-    http_status: int | None = None
-    retry_after_s: int | None = None
-    latency_ms: int | None = None
-    confirmed_ms: int | None = None
+    # skipped
+    NOT_A_DELETION = "not_a_deletion"  # an S3 event of another type
+    NOT_A_STORE = "not_a_store"  # index function: an S3 event of another type
+    TEST_EVENT = "test_event"  # sent by S3 when a notification is configured
+    EMPTY = "empty"  # an event without records
+    OBJECT_EXISTS = "object_exists"  # the current object keeps the media file
+    STORED_LATER = "stored_later"  # the links are newer than the deletion
+    NO_MEDIA = "no_media"  # the object has no link, and its key names no media file
+    OUTSIDE_PREFIX = "outside_prefix"  # the key does not begin with ObjectKeyPrefix
+    GONE_OR_REPLACED = "gone_or_replaced"  # index function: the event's object does not exist any more
+    DRY_RUN = "dry_run"  # DryRun is set
 
-    def about(self, file: S3Object | None) -> "Outcome":
-        """The same outcome, with the object that it concerns."""
-        return replace(self, bucket=file.bucket, key=file.key) if file else self
+    # unavailable
+    PROVIDER_FAILED = "provider_failed"  # -1, 9001, unknown codes, `success` false
+    NO_ANSWER = "no_answer"  # network error, or the deadline passed
+    INVALID_ANSWER = "invalid_answer"  # HTTP error, redirect, no JSON, oversized response
+    CLOCK_SKEWED = "clock_skewed"  # 1004 after correcting the clock
+    CREDENTIALS_REFUSED = "credentials_refused"  # 1003, 1005, other 100X
+    CREDENTIALS_UNUSABLE = "credentials_unusable"  # the secret is missing, malformed or a placeholder
+    SECRET_UNREACHABLE = "secret_unreachable"  # noqa: S105 (a reason; Secrets Manager failed)
+    INDEX_UNREACHABLE = "index_unreachable"  # the media index table failed
+    IDEMPOTENCY_UNREACHABLE = "idempotency_unreachable"  # the idempotency table failed
+    OBJECT_UNKNOWN = "object_unknown"  # S3 did not say whether the object exists
+    DELETION_NOT_ASKED = "deletion_not_asked"  # index function: the deletion queue failed
+    IN_PROGRESS = "in_progress"  # another invocation is deleting the media file
+    OUT_OF_TIME = "out_of_time"  # too little time left in the invocation
+    INTERNAL_ERROR = "internal_error"  # an unexpected exception
 
-    @property
-    def authentication_failed(self) -> bool:
-        """Whether a person must look at the credentials."""
-        return (self.reason or "").removeprefix("gave_up: ").startswith("credentials_")
-
-
-def given_up(outcome: Outcome, attempt: int) -> Outcome:
-    """The outcome as it stands: what is still unavailable at the message's last receive is rejected."""
-    if outcome.result is Result.UNAVAILABLE and attempt >= LAST_ATTEMPT:
-        return replace(outcome, result=Result.REJECTED, reason=f"gave_up: {outcome.reason}")
-    return outcome
+    # rejected
+    NOT_UNDERSTOOD = "not_understood"  # malformed
+    INVALID_KEY = "invalid_key"  # the key names half a media file
+    REFUSED_BY_PROVIDER = "refused_by_provider"  # 1001, 1002, 9000, 9002, 9006
+    GAVE_UP = "gave_up"  # unavailable at the last receive; followed by the last reason

@@ -1,4 +1,4 @@
-"""The functions' settings: read once from environment variables, checked, and typed."""
+"""Settings of the functions: environment variables, parsed once and typed."""
 
 import ipaddress
 import re
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
-from media_cleanup.media import InvalidMediaError, Media
+from media_cleanup.errors import InvalidMediaError, SettingsError
+from media_cleanup.model import Media
 
-if TYPE_CHECKING:  # the index function, which calls nobody, would import requests with it
+if TYPE_CHECKING:  # the index function makes no calls, and would import requests with it
     from nxcloud import Algorithm
 
 DEFAULT_OBJECT_KEY_PATTERN = (
@@ -19,13 +20,9 @@ DEFAULT_OBJECT_KEY_PATTERN = (
 LOCAL_HOSTS = {"localhost", "host.docker.internal"}
 
 
-class SettingsError(Exception):
-    """An environment variable is missing or wrong: the message names it, and says why and what to set."""
-
-
 @dataclass(frozen=True, slots=True)
-class DeletionSettings:
-    """What the deletion function is told by its template."""
+class DeleteMediaSettings:
+    """Settings of the deletion function."""
 
     base_url: str
     secret_id: str
@@ -42,8 +39,8 @@ class DeletionSettings:
     concurrent_calls: int
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "DeletionSettings":
-        """Reads all settings; an empty variable counts as one that is not set. Raises SettingsError."""
+    def from_environment(cls, environment: Mapping[str, str]) -> "DeleteMediaSettings":
+        """Read all settings; an empty variable counts as not set. Raises SettingsError."""
         return cls(
             base_url=_base_url(_required(environment, "NXCLOUD_BASE_URL")),
             secret_id=_required(environment, "NXCLOUD_SECRET_ID"),
@@ -62,8 +59,8 @@ class DeletionSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkingSettings:
-    """What the index function is told by its template."""
+class IndexMediaSettings:
+    """Settings of the index function."""
 
     media_index_table: str
     deletion_queue_url: str
@@ -73,8 +70,8 @@ class LinkingSettings:
     concurrent_calls: int
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "LinkingSettings":
-        """Reads all settings, likewise."""
+    def from_environment(cls, environment: Mapping[str, str]) -> "IndexMediaSettings":
+        """Read all settings; an empty variable counts as not set. Raises SettingsError."""
         return cls(
             media_index_table=_required(environment, "MEDIA_INDEX_TABLE"),
             deletion_queue_url=_required(environment, "DELETION_QUEUE_URL"),
@@ -86,8 +83,8 @@ class LinkingSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepSettings:
-    """What the sweep function is told by its template; passes begin at least `every_s` seconds after one another."""
+class SweepIndexSettings:
+    """Settings of the sweep function; passes start at least `every_s` seconds apart."""
 
     media_index_table: str
     deletion_queue_url: str
@@ -95,8 +92,8 @@ class SweepSettings:
     every_s: int
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "SweepSettings":
-        """Reads all settings, likewise."""
+    def from_environment(cls, environment: Mapping[str, str]) -> "SweepIndexSettings":
+        """Read all settings; an empty variable counts as not set. Raises SettingsError."""
         return cls(
             media_index_table=_required(environment, "MEDIA_INDEX_TABLE"),
             deletion_queue_url=_required(environment, "DELETION_QUEUE_URL"),
@@ -105,20 +102,20 @@ class SweepSettings:
         )
 
 
-class Settings(Protocol):
-    """What the settings of functions that work on requests have in common."""
+class RequestSettings(Protocol):
+    """The settings that all functions with requests have."""
 
     @property
     def default_business_phone(self) -> str | None:
-        """The business phone, with country code, of whatever names none."""
+        """The business phone, with country code, of requests that name none."""
 
     @property
     def dead_letter_queue_url(self) -> str:
-        """Where requests go that can never succeed."""
+        """The queue for requests that can never succeed."""
 
     @property
     def concurrent_calls(self) -> int:
-        """How many requests of an invocation are worked on at once."""
+        """The number of requests of an invocation that are handled at once."""
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:
@@ -129,7 +126,7 @@ def _required(environment: Mapping[str, str], name: str) -> str:
 
 
 def _one_of(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    """The variable's value, by default the first choice."""
+    """The variable's value; the default is the first choice."""
     value = environment.get(name) or choices[0]
     if value not in choices:
         raise SettingsError(f"{name} must be one of {', '.join(choices)}")
@@ -137,26 +134,26 @@ def _one_of(environment: Mapping[str, str], name: str, choices: tuple[str, ...])
 
 
 def _base_url(url: str) -> str:
-    """The address of NXCloud; plain http would show the access key to the network, so it is for this machine alone."""
+    """The base URL of NXCloud; plain http, which exposes the access key, is for this machine alone."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise SettingsError(f"NXCLOUD_BASE_URL is no address: {error}") from None
+        raise SettingsError(f"NXCLOUD_BASE_URL is no URL: {error}") from None
     if not host or port == 0 or not re.fullmatch(r"[!-~]+", url):
-        raise SettingsError("NXCLOUD_BASE_URL is no address such as https://api2.nxcloud.com")
+        raise SettingsError("NXCLOUD_BASE_URL is no URL such as https://api2.nxcloud.com")
     if parts.username is not None or parts.password is not None:
         raise SettingsError("NXCLOUD_BASE_URL must not hold a user name or a password")
     if parts.query or parts.fragment:
         raise SettingsError("NXCLOUD_BASE_URL must not hold a query or a fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_local(host)):
         raise SettingsError(
             "NXCLOUD_BASE_URL must begin with https:// (plain http is for this machine's own addresses)"
         )
     return url.rstrip("/")
 
 
-def _is_this_machine(host: str) -> bool:
+def _is_local(host: str) -> bool:
     try:
         return host in LOCAL_HOSTS or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -167,13 +164,13 @@ def _phone(text: str) -> str | None:
     if not text:
         return None
     try:
-        return Media.checked(text, "any").business_phone
+        return Media.parse(text, "any").business_phone
     except InvalidMediaError as error:
         raise SettingsError(f"DEFAULT_BUSINESS_PHONE: {error}") from None
 
 
 def _concurrent_calls(text: str) -> int:
-    if not re.fullmatch("[1-9]|10", text):  # ten connections are what boto3 and requests keep
+    if not re.fullmatch("[1-9]|10", text):  # boto3 and requests keep ten connections
         raise SettingsError("CONCURRENT_CALLS must be a whole number from 1 to 10")
     return int(text)
 

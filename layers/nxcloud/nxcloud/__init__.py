@@ -1,33 +1,33 @@
-"""A client of NXCloud's WhatsApp media API. It knows nothing of AWS."""
+"""Client of NXCloud's WhatsApp media API, without AWS."""
 
-from nxcloud.answers import Answer
 from nxcloud.client import MediaClient, MediaFile
 from nxcloud.clock import CorrectedClock, system_clock_ms
 from nxcloud.errors import (
+    ApiError,
     ClockSkewError,
     CredentialsRefusedError,
-    InvalidAnswerError,
     InvalidRequestError,
-    NoAnswerError,
+    InvalidResponseError,
+    NoResponseError,
     NxCloudError,
-    RefusedError,
 )
+from nxcloud.responses import ApiResponse
 from nxcloud.signing import Algorithm, Credentials, SignatureAuth, sign
 
 __all__ = [
     "Algorithm",
-    "Answer",
+    "ApiError",
+    "ApiResponse",
     "ClockSkewError",
     "CorrectedClock",
     "Credentials",
     "CredentialsRefusedError",
-    "InvalidAnswerError",
     "InvalidRequestError",
+    "InvalidResponseError",
     "MediaClient",
     "MediaFile",
-    "NoAnswerError",
+    "NoResponseError",
     "NxCloudError",
-    "RefusedError",
     "SignatureAuth",
     "sign",
     "system_clock_ms",

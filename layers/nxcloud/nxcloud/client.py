@@ -9,34 +9,34 @@ from dataclasses import dataclass
 import requests
 import urllib3
 
-from nxcloud.answers import Answer, confirmed
 from nxcloud.clock import system_clock_ms
-from nxcloud.errors import InvalidAnswerError, NoAnswerError, refusal
+from nxcloud.errors import InvalidResponseError, NoResponseError, error_for_code
+from nxcloud.responses import ApiResponse, parse_response
 from nxcloud.signing import Algorithm, Credentials, SignatureAuth
-from nxcloud.transport import DeadConnectionError, bounded_session
+from nxcloud.transport import StaleConnectionError, deadline_session
 
 DEADLINE_S = 10.0
-MAX_ANSWER_BYTES = 64 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """What `getMedia` tells of a media: its MIME type, its file name, and where it can be downloaded."""
+    """A media file as `getMedia` describes it: MIME type, file name, and download URL."""
 
     mime_type: str
     file_name: str
     url: str
 
 
-class _DeadConnection(NoAnswerError):  # noqa: N818 (a kind of NoAnswerError, for this module alone)
-    """A connection from an earlier call had died in the meantime; on a new one the call may well succeed."""
+class _StaleConnection(NoResponseError):  # noqa: N818 (a kind of NoResponseError, for this module alone)
+    """A kept-alive connection was closed by the server; the call may succeed on a new one."""
 
 
 class MediaClient:
-    """NXCloud's media API over connections that are kept alive from call to call.
+    """NXCloud's media API over keep-alive connections.
 
-    `now_ms` tells the time to sign with, as Unix milliseconds. Each call takes at most its `deadline_s`, in seconds, as
-    a whole, and raises a subclass of NxCloudError unless the API confirms success.
+    `now_ms` returns the time to sign with, as Unix milliseconds. Each call takes at most `deadline_s` seconds in total,
+    and raises a subclass of NxCloudError unless the API confirms success.
     """
 
     def __init__(
@@ -49,53 +49,50 @@ class MediaClient:
         self._base_url = base_url.rstrip("/")
         self._algorithm: Algorithm = algorithm
         self._now_ms = now_ms
-        self._session = bounded_session()
+        self._session = deadline_session()
 
     def delete_media(
         self, credentials: Credentials, business_phone: str, media_id: str, *, deadline_s: float = DEADLINE_S
-    ) -> Answer:
-        """Deletes a media (source: NXCloud, "deleteMedia"): success is `code` 0 and `data.success` true."""
-        answer = self._call("deleteMedia", credentials, business_phone, media_id, deadline_s)
-        if answer.data.get("success") is not True:
-            raise refusal(answer.code, answer.message, answer.http_status)
-        return answer
+    ) -> ApiResponse:
+        """Delete a media file (source: NXCloud, "deleteMedia"). Success is `code` 0 and `data.success` true."""
+        response = self._call("deleteMedia", credentials, business_phone, media_id, deadline_s)
+        if response.data.get("success") is not True:
+            raise error_for_code(response.code, response.message, response.http_status)
+        return response
 
     def get_media(
         self, credentials: Credentials, business_phone: str, media_id: str, *, deadline_s: float = DEADLINE_S
     ) -> MediaFile:
-        """Looks a media up (source: NXCloud, "getMedia"); its success has an address in place of `success`."""
-        answer = self._call("getMedia", credentials, business_phone, media_id, deadline_s)
-        match answer.data:
+        """Look a media file up (source: NXCloud, "getMedia"). Success has a URL in place of `success`."""
+        response = self._call("getMedia", credentials, business_phone, media_id, deadline_s)
+        match response.data:
             case {"mime_type": str(mime_type), "file_name": str(file_name), "url": str(url)}:
                 return MediaFile(mime_type, file_name, url)
-        raise refusal(answer.code, answer.message, answer.http_status)
+        raise error_for_code(response.code, response.message, response.http_status)
 
     def _call(
         self, action: str, credentials: Credentials, business_phone: str, media_id: str, deadline_s: float
-    ) -> Answer:
-        """Sends one signed request; an answer with `code` 0 is returned, all else is raised."""
+    ) -> ApiResponse:
+        """Send one signed request, once more where a kept-alive connection was stale; parse the response."""
         fields = {"business_phone": business_phone, "Media-ID": media_id, "messaging_product": "whatsapp"}
-        auth = SignatureAuth(credentials, action, self._now_ms, self._algorithm)
-        response, body = self._post(f"/api/wa/{action}", json.dumps(fields).encode(), auth, deadline_s)
-        secrets = (credentials.access_key, credentials.access_secret, response.request.headers["sign"])
-        return confirmed(response.status_code, response.headers, body, secrets)
-
-    def _post(self, path: str, body: bytes, auth: SignatureAuth, deadline_s: float) -> tuple[requests.Response, bytes]:
-        """The one answer, within the deadline; asked for again where a kept-alive connection turned out to be dead."""
+        body, auth = json.dumps(fields).encode(), SignatureAuth(credentials, action, self._now_ms, self._algorithm)
         started = time.monotonic()
         try:
-            return self._attempt(path, body, auth, deadline_s)
-        except _DeadConnection:
-            self._session.close()  # the others have been kept as long
-        return self._attempt(path, body, auth, max(deadline_s - (time.monotonic() - started), 0.001))
+            response, content = self._post(action, body, auth, deadline_s)
+        except _StaleConnection:
+            self._session.close()  # the pool's other connections are as old
+            remaining_s = max(deadline_s - (time.monotonic() - started), 0.001)
+            response, content = self._post(action, body, auth, remaining_s)
+        secrets = (credentials.access_key, credentials.access_secret, response.request.headers["sign"])
+        return parse_response(response.status_code, response.headers, content, secrets)
 
-    def _attempt(
-        self, path: str, body: bytes, auth: SignatureAuth, deadline_s: float
+    def _post(
+        self, action: str, body: bytes, auth: SignatureAuth, deadline_s: float
     ) -> tuple[requests.Response, bytes]:
-        """The one place where HTTP happens. Foreign exceptions end here, since some carry the signed headers."""
+        """Send one HTTP request. Third-party exceptions end here, since some carry the signed headers."""
         try:
             with self._session.post(
-                self._base_url + path,
+                f"{self._base_url}/api/wa/{action}",
                 data=body,
                 auth=auth,
                 headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
@@ -105,18 +102,18 @@ class MediaClient:
             ) as response:
                 return response, _read(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            origin = _origin(error)
-            kind = _DeadConnection if isinstance(origin, DeadConnectionError) else NoAnswerError
-            raise kind(f"no complete answer from NXCloud: {_told(origin, deadline_s)}") from None
+            cause = _root_cause(error)
+            kind = _StaleConnection if isinstance(cause, StaleConnectionError) else NoResponseError
+            raise kind(f"no complete answer from NXCloud: {_describe(cause, deadline_s)}") from None
 
 
-def _origin(error: BaseException) -> BaseException:
-    while not isinstance(error, DeadConnectionError) and (origin := error.__cause__ or error.__context__):
-        error = origin
+def _root_cause(error: BaseException) -> BaseException:
+    while not isinstance(error, StaleConnectionError) and (cause := error.__cause__ or error.__context__):
+        error = cause
     return error
 
 
-def _told(error: BaseException, deadline_s: float) -> str:
+def _describe(error: BaseException, deadline_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"the deadline of {deadline_s:g} s passed"
     detail = getattr(error, "strerror", None)
@@ -124,11 +121,12 @@ def _told(error: BaseException, deadline_s: float) -> str:
 
 
 def _read(response: requests.Response) -> bytes:
-    """The body as it came over the wire; `Accept-Encoding: identity` asked for it unpacked."""
+    """Read the body undecoded; `Accept-Encoding: identity` asked for no compression."""
     body = bytearray()
-    while chunk := response.raw.read(MAX_ANSWER_BYTES + 1 - len(body), decode_content=False):
+    while chunk := response.raw.read(MAX_RESPONSE_BYTES + 1 - len(body), decode_content=False):
         body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            what = f"NXCloud answered with more than {MAX_ANSWER_BYTES // 1024} KiB"
-            raise InvalidAnswerError(what, http_status=response.status_code)
+        if len(body) > MAX_RESPONSE_BYTES:
+            raise InvalidResponseError(
+                f"NXCloud answered with more than {MAX_RESPONSE_BYTES // 1024} KiB", http_status=response.status_code
+            )
     return bytes(body)

@@ -1,4 +1,4 @@
-"""The time to sign with: the system's, corrected by the provider's own where the two were found to differ."""
+"""The time to sign with: the system clock, corrected by the provider's where the two differ."""
 
 import time
 from collections.abc import Callable
@@ -9,23 +9,23 @@ MAX_CORRECTION_MS = 24 * 3600 * 1000
 
 
 def system_clock_ms() -> int:
-    """The system's time as Unix milliseconds."""
+    """Return the system time as Unix milliseconds."""
     return time.time_ns() // 1_000_000
 
 
 class CorrectedClock:
-    """Tells the time as Unix milliseconds; a correction holds until the next one."""
+    """A clock in Unix milliseconds; a correction holds until the next one."""
 
     def __init__(self, system_ms: Callable[[], int] = system_clock_ms) -> None:
         self._system_ms = system_ms
         self._correction_ms = 0
 
     def __call__(self) -> int:
-        """The corrected time."""
+        """Return the corrected time."""
         return self._system_ms() + self._correction_ms
 
     def correct(self, server_time_ms: int | None) -> bool:
-        """Takes over a server's time, unless it is missing or more than a day off; says whether it did."""
+        """Adopt a server's time, unless it is missing or more than a day off. Returns whether it was adopted."""
         if server_time_ms is None or abs(server_time_ms - self._system_ms()) > MAX_CORRECTION_MS:
             return False
         self._correction_ms = server_time_ms - self._system_ms()
@@ -33,7 +33,7 @@ class CorrectedClock:
 
 
 def http_date_ms(text: str | None) -> int | None:
-    """The time in a header such as `Date` as Unix milliseconds, or None where it holds none."""
+    """Parse an HTTP date, such as that of `Date`, to Unix milliseconds; None where there is none."""
     try:
         moment = parsedate_to_datetime(text or "")
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,28 +1,28 @@
-"""Everything but a confirmed success of NXCloud's media API.
+"""Errors of NXCloud's media API: everything that is not a confirmed success.
 
-NxCloudError                      carries provider_code, provider_message and http_status
-├── NoAnswerError                 nothing complete came back: network, TLS, deadline
-├── InvalidAnswerError            what came back is no answer of the API: HTTP error, redirect, HTML, oversized text
-└── RefusedError                  the API answered, and not with success: -1, 9001, unknown codes, `success` false
+NxCloudError                      carries provider_code, provider_message, http_status, retry_after_s
+├── NoResponseError               no complete response: network, TLS, deadline
+├── InvalidResponseError          not a response of the API: HTTP error, redirect, HTML, oversized
+└── ApiError                      the API responded without success: -1, 9001, unknown codes, `success` false
     ├── InvalidRequestError       1001, 1002, 9000, 9002, 9006: the same request can never succeed
-    ├── CredentialsRefusedError   1003, 1005 and the other 100X: wrong signature, key or right
-    └── ClockSkewError            1004: the timestamp is more than 60 s off
+    ├── CredentialsRefusedError   1003, 1005 and other 100X: wrong signature, access key or right
+    └── ClockSkewError            1004: the timestamp differs by more than 60 s
 
-None of them ever holds a signature, a secret or a request's header.
+No error holds a signature, a secret or a request header.
 """
 
 
 class NxCloudError(Exception):
-    """A call that did not end in a confirmed success.
+    """A call without a confirmed success.
 
-    `provider_code` and `provider_message` are the API's own, where it gave them; `http_status` is the answer's status,
-    where there was an answer. `retry_after_s` is how many seconds the server asked to wait; `server_time_ms` is the
-    server's own time by its `Date`, as Unix milliseconds.
+    `provider_code` and `provider_message` are the API's own, `http_status` is the response's; each is None where the
+    response had none. `retry_after_s` is the server's `Retry-After` in seconds, `server_time_ms` its `Date` as Unix
+    milliseconds.
     """
 
-    def __init__(  # noqa: PLR0913 (what there is to know of an answer)
+    def __init__(  # noqa: PLR0913 (all facts of a response)
         self,
-        what: str,
+        description: str,
         *,
         provider_code: int | None = None,
         provider_message: str | None = None,
@@ -30,7 +30,7 @@ class NxCloudError(Exception):
         retry_after_s: int | None = None,
         server_time_ms: int | None = None,
     ) -> None:
-        super().__init__(what)
+        super().__init__(description)
         self.provider_code = provider_code
         self.provider_message = provider_message
         self.http_status = http_status
@@ -38,33 +38,33 @@ class NxCloudError(Exception):
         self.server_time_ms = server_time_ms
 
 
-class NoAnswerError(NxCloudError):
-    """No complete answer arrived: the call may or may not have taken effect."""
+class NoResponseError(NxCloudError):
+    """No complete response arrived: the call may or may not have taken effect."""
 
 
-class InvalidAnswerError(NxCloudError):
-    """An answer arrived that is not one of the API's, so it proves nothing."""
+class InvalidResponseError(NxCloudError):
+    """The response is not one of the API's, so it proves nothing."""
 
 
-class RefusedError(NxCloudError):
-    """The API answered with something other than success."""
+class ApiError(NxCloudError):
+    """The API responded with something other than success."""
 
 
-class InvalidRequestError(RefusedError):
-    """The API will refuse this very request each time: a parameter or a header of it is wrong."""
+class InvalidRequestError(ApiError):
+    """The API will refuse this request every time: a parameter or a header is wrong."""
 
 
-class CredentialsRefusedError(RefusedError):
+class CredentialsRefusedError(ApiError):
     """The API refused the signature, the access key or the account's right to call."""
 
 
-class ClockSkewError(RefusedError):
-    """The API found the request's timestamp more than 60 s away from its own clock."""
+class ClockSkewError(ApiError):
+    """The request's timestamp is more than 60 s away from the API's clock."""
 
 
-def refusal(code: int, message: str, http_status: int, server_time_ms: int | None = None) -> RefusedError:
-    """The error that an answer with this code stands for (source: NXCloud, "API interface calling convention")."""
-    kind: type[RefusedError]
+def error_for_code(code: int, message: str, http_status: int, server_time_ms: int | None = None) -> ApiError:
+    """Return the error for a response code (source: NXCloud, "API interface calling convention")."""
+    kind: type[ApiError]
     match code:
         case 1001 | 1002 | 9000 | 9002 | 9006:
             kind = InvalidRequestError
@@ -73,8 +73,11 @@ def refusal(code: int, message: str, http_status: int, server_time_ms: int | Non
         case _ if 1000 <= code <= 1009:
             kind = CredentialsRefusedError
         case _:
-            kind = RefusedError
-    what = f"NXCloud refused the call with code {code}: {message}"
+            kind = ApiError
     return kind(
-        what, provider_code=code, provider_message=message, http_status=http_status, server_time_ms=server_time_ms
+        f"NXCloud refused the call with code {code}: {message}",
+        provider_code=code,
+        provider_message=message,
+        http_status=http_status,
+        server_time_ms=server_time_ms,
     )

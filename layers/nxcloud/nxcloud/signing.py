@@ -1,4 +1,4 @@
-"""Signs NXCloud requests: the provider's "API interface calling convention" as authentication for `requests`."""
+"""Signs NXCloud requests by the provider's "API interface calling convention", as authentication for `requests`."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -15,9 +15,9 @@ WHATSAPP = "2"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The account's key, sent with each call, and its secret, which is never sent. Neither shows in `repr`.
+    """An access key, sent with each call, and an access secret, never sent. Neither appears in `repr`.
 
-    Raises ValueError, without the value, for a key that no HTTP header can carry and for an empty secret.
+    Raises ValueError, without the value, for a key that no HTTP header can carry, and for an empty secret.
     """
 
     access_key: str = field(repr=False)
@@ -31,7 +31,7 @@ class Credentials:
 
 
 def sign(headers: Mapping[str, str], body: bytes, access_secret: str, algorithm: Algorithm = "md5") -> str:
-    """The lowercase hexadecimal `sign` over the signed headers, the very bytes of the body, and the secret."""
+    """Return the lowercase hexadecimal signature over the headers, the exact bytes of the body, and the secret."""
     signed = "&".join(f"{name}={headers[name]}" for name in sorted(headers)).encode()
     if body:
         signed += b"&body=" + body
@@ -40,9 +40,9 @@ def sign(headers: Mapping[str, str], body: bytes, access_secret: str, algorithm:
 
 
 class SignatureAuth(AuthBase):
-    """Adds the six headers of one call to a prepared request; each request that it sees gets a `ts` of its own.
+    """Adds the signed headers of one call to a prepared request, with a new `ts` for each request.
 
-    `now_ms` tells the time as Unix milliseconds. A multipart body is left out of the signature, as the provider asks.
+    `now_ms` returns the time as Unix milliseconds. A multipart body is not part of the signature.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class SignatureAuth(AuthBase):
         self._algorithm: Algorithm = algorithm
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Signs the request as it is now; whatever changes its body afterwards breaks the signature."""
+        """Sign the request as it is now; a later change of the body invalidates the signature."""
         headers = {
             "accessKey": self._credentials.access_key,
             "action": self._action,
@@ -63,7 +63,7 @@ class SignatureAuth(AuthBase):
         }
         signature = sign(headers, _signed_body(request), self._credentials.access_secret, self._algorithm)
         request.headers.update(headers, sign=signature)
-        if self._algorithm != "md5":  # the provider's default, which its older documentation gives no header for
+        if self._algorithm != "md5":  # the provider's default; its older documentation knows no header for it
             request.headers["algorithm"] = self._algorithm
         return request
 

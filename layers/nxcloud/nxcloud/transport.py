@@ -1,8 +1,8 @@
-"""A requests session whose calls end by their deadline, whatever the server does.
+"""A requests session with a deadline for the whole call.
 
-A timeout of `requests` bounds each socket operation, so a server that sends a byte now and then holds a call for ever.
-Here one deadline bounds connecting to all addresses of the host, the TLS handshake, sending, and reading headers and
-body. The time to look up the host's name is the resolver's own.
+A timeout of `requests` bounds each socket operation, so a server that drips bytes holds a call for ever. Here one
+deadline bounds connecting to all addresses of the host, the TLS handshake, sending, and reading headers and body. Name
+resolution takes the time of the system's resolver.
 """
 
 import http.client
@@ -20,18 +20,18 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 
-def bounded_session() -> requests.Session:
-    """A session for `urllib3.Timeout(total=…)` calls: no proxies or netrc of the environment, no cookies."""
+def deadline_session() -> requests.Session:
+    """Create a session for `urllib3.Timeout(total=…)`: no proxies or netrc of the environment, no cookies."""
     session = requests.Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.mount("https://", _BoundedAdapter())
-    session.mount("http://", _BoundedAdapter())
+    session.mount("https://", _DeadlineAdapter())
+    session.mount("http://", _DeadlineAdapter())
     return session
 
 
-class _BoundedReader(io.RawIOBase):
-    """Reads a socket until a deadline: each read may take what is left of the whole time, not the whole time again."""
+class _DeadlineReader(io.RawIOBase):
+    """Reads a socket until a deadline: each read may take the remaining time, not the whole time again."""
 
     def __init__(self, raw: socket.SocketIO, sock: socket.socket, deadline: float) -> None:
         self._raw = raw
@@ -41,8 +41,8 @@ class _BoundedReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 (io.RawIOBase says no more of it)
-        self._sock.settimeout(_time_left(self._deadline))
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 (as io.RawIOBase declares it)
+        self._sock.settimeout(_remaining_s(self._deadline))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -50,8 +50,8 @@ class _BoundedReader(io.RawIOBase):
         super().close()
 
 
-class _BoundedSocket:
-    """What http.client's response needs of a socket, reading by `_BoundedReader`."""
+class _DeadlineSocket:
+    """The part of a socket that http.client's response uses, reading through `_DeadlineReader`."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock = sock
@@ -59,66 +59,66 @@ class _BoundedSocket:
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         raw = self._sock.makefile("rb", buffering=0)  # keeps the socket open when http.client closes the connection
-        return io.BufferedReader(_BoundedReader(raw, self._sock, self._deadline))
+        return io.BufferedReader(_DeadlineReader(raw, self._sock, self._deadline))
 
 
-class _BoundedResponse(http.client.HTTPResponse):
-    """urllib3 sets the socket's timeout to what is left of the total just before it makes the response."""
+class _DeadlineResponse(http.client.HTTPResponse):
+    """A response with a deadline: urllib3 sets the socket's timeout to the remaining total just before creating it."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed on unread)
         deadline = time.monotonic() + (sock.gettimeout() or 0)
-        super().__init__(_BoundedSocket(sock, deadline), *args, **kwargs)  # type: ignore[arg-type]  # calls makefile alone
+        super().__init__(_DeadlineSocket(sock, deadline), *args, **kwargs)  # type: ignore[arg-type]  # calls makefile alone
 
 
-class DeadConnectionError(OSError):
-    """A connection that had carried answers before was found closed by the other side before it brought another."""
+class StaleConnectionError(OSError):
+    """A kept-alive connection that had carried responses was closed by the server before the next one."""
 
 
-class _KeptAlive(HTTPConnection):
-    """Tells a connection that died while it was kept, or its environment frozen, from one that never worked."""
+class _KeepAliveConnection(HTTPConnection):
+    """A connection that distinguishes being closed while idle (or frozen) from never having worked."""
 
-    _answers = 0
+    _responses = 0
 
     def connect(self) -> None:
-        self._answers = 0
+        self._responses = 0
         super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed on unread)
         try:
             super().request(*args, **kwargs)
         except (ConnectionError, ssl.SSLEOFError) as error:
-            self._tell(error)
+            self._raise(error)
 
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 declares it
         try:
             response = super().getresponse()
         except (ConnectionError, ssl.SSLEOFError) as error:  # http.client's RemoteDisconnected is the former, too
-            self._tell(error)
-        self._answers += 1
+            self._raise(error)
+        self._responses += 1
         return response
 
-    def _tell(self, error: OSError) -> NoReturn:
-        if self._answers:
-            raise DeadConnectionError("the kept-alive connection was closed by the other side") from error
+    def _raise(self, error: OSError) -> NoReturn:
+        if self._responses:
+            raise StaleConnectionError("the kept-alive connection was closed by the server") from error
         raise error
 
 
-class _BoundedHTTPConnection(_KeptAlive):
-    response_class = _BoundedResponse
+class _DeadlineHTTPConnection(_KeepAliveConnection):
+    response_class = _DeadlineResponse
 
     def _new_conn(self) -> socket.socket:
         return _connect(self)
 
 
-class _BoundedHTTPSConnection(_KeptAlive, HTTPSConnection):
-    response_class = _BoundedResponse
+class _DeadlineHTTPSConnection(_KeepAliveConnection, HTTPSConnection):
+    response_class = _DeadlineResponse
 
     def _new_conn(self) -> socket.socket:
         return _connect(self)
 
 
 def _connect(connection: HTTPConnection) -> socket.socket:
-    """Connects to the first address that answers; all of them, and the TLS handshake after, share one timeout."""
+    """Connect to the first address that accepts; all of them and the TLS handshake share one timeout."""
     deadline = time.monotonic() + float(connection.timeout or 0)
     try:
         addresses = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
@@ -129,9 +129,9 @@ def _connect(connection: HTTPConnection) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(_time_left(deadline))
+            sock.settimeout(_remaining_s(deadline))
             sock.connect(address)
-            sock.settimeout(_time_left(deadline))
+            sock.settimeout(_remaining_s(deadline))
         except OSError as error:
             sock.close()
             failure = error
@@ -142,23 +142,23 @@ def _connect(connection: HTTPConnection) -> socket.socket:
     raise NewConnectionError(connection, str(failure)) from failure
 
 
-def _time_left(deadline: float) -> float:
+def _remaining_s(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("the deadline of the call has passed")
     return left
 
 
-class _BoundedHTTPPool(HTTPConnectionPool):
-    ConnectionCls = _BoundedHTTPConnection
+class _DeadlineHTTPPool(HTTPConnectionPool):
+    ConnectionCls = _DeadlineHTTPConnection
 
 
-class _BoundedHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _BoundedHTTPSConnection
+class _DeadlineHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _DeadlineHTTPSConnection
 
 
-class _BoundedAdapter(HTTPAdapter):
-    _pools: ClassVar = {"http": _BoundedHTTPPool, "https": _BoundedHTTPSPool}
+class _DeadlineAdapter(HTTPAdapter):
+    _pools: ClassVar = {"http": _DeadlineHTTPPool, "https": _DeadlineHTTPSPool}
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed on unread)
         super().init_poolmanager(*args, **kwargs)

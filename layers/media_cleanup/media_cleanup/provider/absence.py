@@ -1,19 +1,19 @@
-"""Tells a media that is gone from a provider that is unwell: NXCloud answers both with codes that say nothing."""
+"""Passive evidence of absence: NXCloud answers with the same codes for absent media files and for an outage."""
 
 from threading import Lock
 
-from media_cleanup.media import Media
+from media_cleanup.model import Media
 
 PROOF_OF_LIFE_S = 60.0
-MOST_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 
 
 class Evidence:
-    """What NXCloud has shown to this execution environment, for concurrent workers. Times are a monotonic clock's.
+    """The responses of NXCloud that this environment has seen, for concurrent workers. Times are of a monotonic clock.
 
-    A media that can neither be deleted nor found counts as gone if NXCloud has answered something with code 0 within
-    the last minute, and either that answer lies between two such failures of the media, or no call about any other
-    has failed within that minute. Code 0 alone may be the last before an outage, in which everything looks gone.
+    A media file that can neither be deleted nor found counts as absent if NXCloud has responded to another call with
+    code 0 within the last minute, and either that response lies between two such failures of the media file, or no call
+    for another has failed within that minute. One code 0 alone may be the last before an outage.
     """
 
     def __init__(self) -> None:
@@ -23,27 +23,27 @@ class Evidence:
         self._missed_at: dict[Media, float] = {}
 
     def confirmed(self, media: Media, asked_at: float) -> None:
-        """Notes an answer with code 0, by the time of its request: it may have been long on its way."""
+        """Record a response with code 0, by the time of its request: it may have been long under way."""
         with self._lock:
             self._confirmed_at = max(asked_at, self._confirmed_at or asked_at)
             self._missed_at.pop(media, None)
 
     def failed(self, media: Media, at: float) -> None:
-        """Notes a call about this media that failed."""
+        """Record a failed call for this media file."""
         with self._lock:
-            self._failed_at.pop(media, None)  # so that the latest stands last
+            self._failed_at.pop(media, None)  # so that the latest is last
             self._failed_at[media] = at
-            _keep_within_bounds(self._failed_at)
+            _limit(self._failed_at)
 
     def is_alive(self, now: float) -> bool:
-        """Whether NXCloud has lately answered anything with code 0."""
+        """Whether NXCloud has recently responded to any call with code 0."""
         return self._confirmed_at is not None and now < self._confirmed_at + PROOF_OF_LIFE_S
 
     def is_absent(self, media: Media, now: float) -> bool:
-        """Whether a media is gone that has just been neither deleted nor found."""
+        """Whether a media file is absent that has just been neither deleted nor found."""
         with self._lock:
             missed_at = self._missed_at.setdefault(media, now)
-            _keep_within_bounds(self._missed_at)
+            _limit(self._missed_at)
             if self._confirmed_at is None or not self.is_alive(now):
                 return False
             return missed_at < self._confirmed_at or self._is_calm(media, now)
@@ -53,7 +53,7 @@ class Evidence:
         return latest_at is None or latest_at + PROOF_OF_LIFE_S <= now
 
 
-def _keep_within_bounds(times: dict[Media, float]) -> None:
-    """Forgets what was noted first where there is very much."""
-    if len(times) > MOST_REMEMBERED:
+def _limit(times: dict[Media, float]) -> None:
+    """Remove the oldest entry beyond the limit."""
+    if len(times) > MAX_REMEMBERED:
         del times[next(iter(times))]

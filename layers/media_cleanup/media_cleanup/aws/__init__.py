@@ -1,0 +1,1 @@
+"""AWS services behind the use cases: tables, queue, objects and secret."""

@@ -1,0 +1,84 @@
+"""Reads S3 objects as they are now: HEAD and tags."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from media_cleanup.aws.clients import AwsClients, unavailable_as
+from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.model import S3Object
+from media_cleanup.outcome import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectHead:
+    """The result of a HEAD; `obj` has the version that was read, `metadata` names are in lower case."""
+
+    obj: S3Object
+    etag: str
+    metadata: dict[str, str]
+
+
+class S3Objects:
+    """Reads S3, which is strongly consistent: finished stores and deletions are seen.
+
+    S3 answers 404 to a role with s3:ListBucket; to others it answers 403, which is inconclusive (source: Amazon S3 API
+    Reference, "HeadObject"). Each method raises DependencyUnavailable.
+    """
+
+    def __init__(self, clients: AwsClients) -> None:
+        self._clients = clients
+
+    def head(self, obj: S3Object, etag: str | None = None) -> ObjectHead | None:
+        """HEAD the object's version, or the current object; None where it does not exist or `etag` does not match."""
+        missing = {404} | ({405} if obj.version_id else set()) | ({412} if etag else set())  # 405: a delete marker
+        if_match: dict[str, Any] = {"IfMatch": f'"{etag}"'} if etag else {}
+        permission = "s3:GetObjectVersion" if obj.version_id else "s3:GetObject"
+        read = partial(self._clients.s3.head_object, **_parameters(obj), **if_match)
+        response = _call("HeadObject", read, missing, permission, obj)
+        if response is None:
+            return None
+        return ObjectHead(
+            obj=S3Object.parse(obj.bucket, obj.key, response.get("VersionId")),
+            etag=response["ETag"].strip('"'),
+            metadata={name.lower(): value for name, value in response["Metadata"].items()},
+        )
+
+    def missing_part(self, obj: S3Object) -> S3Object | None:
+        """Return the part of an object that does not exist: the whole object, this version, or None."""
+        head = self.head(current := S3Object(obj.bucket, obj.key))
+        if head is None:
+            return current
+        exists = not obj.version_id or head.obj == obj or self.head(obj)
+        return None if exists else obj
+
+    def tags(self, obj: S3Object) -> dict[str, str] | None:
+        """Read the tags of the object's version, or of the current object; None where it does not exist."""
+        permission = "s3:GetObjectVersionTagging" if obj.version_id else "s3:GetObjectTagging"
+        read = partial(self._clients.s3.get_object_tagging, **_parameters(obj))
+        response = _call("GetObjectTagging", read, {404, 405}, permission, obj)
+        return None if response is None else {tag["Key"]: tag["Value"] for tag in response["TagSet"]}
+
+
+def _parameters(obj: S3Object) -> dict[str, Any]:
+    parameters = {"Bucket": obj.bucket, "Key": obj.key}
+    return parameters | {"VersionId": obj.version_id} if obj.version_id else parameters
+
+
+def _call(operation: str, call: Callable[[], Any], missing: set[int], permission: str, obj: S3Object) -> Any:  # noqa: ANN401 (a response of S3)
+    """Call S3; None for a status that means missing."""
+    with unavailable_as(Reason.OBJECT_UNKNOWN, f"S3 {operation}"):
+        try:
+            return call()
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status in missing:
+                return None
+            if status == 403:
+                need = f"{permission} and s3:ListBucket on the bucket {obj.bucket}"
+                detail = f"S3 answered 403 to {operation}; the function's role needs {need}"
+                raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, detail) from None
+            raise

@@ -1,0 +1,104 @@
+"""Use case of the index function: link objects to media files, from metadata, tags or messages."""
+
+from media_cleanup.aws.clients import AwsClients
+from media_cleanup.aws.deletion_queue import DeletionQueue
+from media_cleanup.aws.media_index import MediaIndex
+from media_cleanup.aws.s3_objects import ObjectHead, S3Objects
+from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.model import Link, Media, S3Object, media_in_labels
+from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.reporting import LINKING
+from media_cleanup.request import Action, Attempt, Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType
+from media_cleanup.result import Result
+from media_cleanup.settings import IndexMediaSettings
+
+
+class IndexMedia:
+    """The request handler of the index function (see `triggers.runner.RequestHandler`)."""
+
+    log_profile = LINKING
+    queue_url = None  # redelivery by the queue's own visibility timeout
+
+    def __init__(self, settings: IndexMediaSettings, clients: AwsClients) -> None:
+        self.settings = settings
+        self.clients = clients
+        self._index = MediaIndex(clients, settings.media_index_table)
+        self._objects = S3Objects(clients)
+        self._deletion_queue = DeletionQueue(clients, settings.deletion_queue_url)
+
+    @classmethod
+    def from_settings(cls, settings: IndexMediaSettings) -> "IndexMedia":
+        """Create the handler with real AWS clients."""
+        return cls(settings, AwsClients())
+
+    def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002, PLR0911 (no call of NXCloud needs a deadline; one return per kind of action)
+        """Handle a request; one result for each media file that is linked. Raises DependencyUnavailable."""
+        match action:
+            case ObjectEvent(
+                ObjectEventType.CREATED | ObjectEventType.TAGGED | ObjectEventType.REQUESTED, _, S3Object() as obj
+            ):
+                return self._link_by_labels(action, obj)
+            case LinkRequest(obj, media):
+                return [self._link_by_message(obj, media)]
+            case ObjectEvent(ObjectEventType.CREATED | ObjectEventType.TAGGED, name):
+                return [_rejected(f"{name} without a bucket and a key that an object can have")]
+            case ObjectEvent(_, name):
+                return [Result(outcome=Outcome.SKIPPED, reason=Reason.NOT_A_STORE, detail=name)]
+            case Ignored(reason):
+                return [Result(outcome=Outcome.SKIPPED, reason=reason)]
+            case Media():
+                return [_rejected("names a media and no object: to delete it, send it to the deletion queue")]
+            case Malformed(detail):
+                return [_rejected(detail)]
+
+    def _link_by_labels(self, event: ObjectEvent, obj: S3Object) -> list[Result]:
+        """Link an object by its metadata or its tags, depending on the event; by both where it is a request."""
+        if not obj.key.startswith(self.settings.object_key_prefix):
+            return [Result(outcome=Outcome.SKIPPED, reason=Reason.OUTSIDE_PREFIX)]
+        # The eTag excludes an object that was stored later under the key; a version cannot be replaced
+        head = self._objects.head(obj, None if obj.version_id else event.etag)
+        if head is None:
+            self._request_deletion_if_gone(obj)
+            return [Result(outcome=Outcome.SKIPPED, reason=Reason.GONE_OR_REPLACED)]
+        labels = [] if event.type is ObjectEventType.TAGGED else [head.metadata]
+        labels += [] if event.type is ObjectEventType.CREATED else [self._tags(head)]
+        media, errors = media_in_labels(labels, self.settings.default_business_phone)
+        # A HEAD without the event's version or eTag may have read another object than the sequencer belongs to
+        same_object = head.obj.version_id == obj.version_id and (obj.version_id or event.etag)
+        for each in media:
+            self._index.put(Link(head.obj, head.etag, each, event.sequencer if same_object else None))
+        if media:
+            self._request_deletion_if_gone(head.obj)
+        linked = [Result(outcome=Outcome.LINKED, media=each) for each in media]
+        return linked + [_rejected(str(error)) for error in errors] or [
+            Result(outcome=Outcome.SKIPPED, reason=Reason.NO_MEDIA)
+        ]
+
+    def _tags(self, head: ObjectHead) -> dict[str, str]:
+        """Read the tags of this very object; a second HEAD must find it unchanged."""
+        tags = self._objects.tags(head.obj)
+        if tags is None or self._objects.head(head.obj, None if head.obj.version_id else head.etag) is None:
+            raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while its tags were read")
+        return tags
+
+    def _link_by_message(self, obj: S3Object, media: Media) -> Result:
+        """Link the version that a message names, else the current object; also an object that is gone."""
+        if not obj.key.startswith(self.settings.object_key_prefix):
+            return _rejected("the key lies outside of OBJECT_KEY_PREFIX, where deletions are not looked at")
+        head = self._objects.head(obj)
+        self._index.put(Link(head.obj, head.etag, media) if head else Link(obj, None, media))
+        self._request_deletion_if_gone(head.obj if head else obj)
+        return Result(outcome=Outcome.LINKED, media=media)
+
+    def _request_deletion_if_gone(self, obj: S3Object) -> None:
+        """Request the deletion of linked media files where the object, or this version, is gone by now.
+
+        A deletion that was handled before the link was written has not seen the link; a later one will.
+        """
+        missing = self._objects.missing_part(obj)
+        if missing and self._index.get_links(obj):
+            self._deletion_queue.request_deletion(missing)
+
+
+def _rejected(detail: str) -> Result:
+    return Result(outcome=Outcome.REJECTED, reason=Reason.NOT_UNDERSTOOD, detail=detail)

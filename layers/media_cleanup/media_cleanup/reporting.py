@@ -1,0 +1,94 @@
+"""Reports each result once: a structured log line and its metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from media_cleanup.masking import mask_number
+from media_cleanup.outcome import Outcome
+from media_cleanup.result import Result
+from media_cleanup.telemetry import logger, masked, metrics
+
+
+@dataclass(frozen=True, slots=True)
+class LogProfile:
+    """A function's log message, and the metric that counts each outcome."""
+
+    message: str
+    counters: Mapping[Outcome, str]
+
+
+DELETION = LogProfile(
+    "media_deletion",
+    {
+        Outcome.DELETED: "Deleted",
+        Outcome.ALREADY_GONE: "AlreadyGone",
+        Outcome.SKIPPED: "Skipped",
+        Outcome.REJECTED: "Rejected",
+        Outcome.UNAVAILABLE: "Unavailable",
+    },
+)
+LINKING = LogProfile(
+    "media_linking",
+    {
+        Outcome.LINKED: "Linked",
+        Outcome.SKIPPED: "LinkSkipped",
+        Outcome.REJECTED: "LinkRejected",
+        Outcome.UNAVAILABLE: "LinkUnavailable",
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The delivery of a request: `attempt` counts the message's receives, `sent_ms` is its send time as Unix ms."""
+
+    trigger: str
+    attempt: int = 1
+    message_id: str | None = None
+    sent_ms: int | None = None
+
+
+def report(profile: LogProfile, result: Result, delivery: Delivery) -> dict[str, Any]:
+    """Log and count a result. Returns the fields of the log line."""
+    fields = log_fields(result, delivery)
+    log = {Outcome.UNAVAILABLE: logger.warning, Outcome.REJECTED: logger.error}.get(result.outcome, logger.info)
+    log(profile.message, extra=fields)
+    metrics.add_metric(profile.counters[result.outcome], MetricUnit.Count, 1)
+    if result.authentication_failed:
+        metrics.add_metric("AuthenticationFailed", MetricUnit.Count, 1)
+    if result.latency_ms is not None:
+        metrics.add_metric("ProviderLatency", MetricUnit.Milliseconds, result.latency_ms)
+    if fields["lag_ms"] is not None:
+        metrics.add_metric("DeletionLag", MetricUnit.Milliseconds, fields["lag_ms"])
+    return fields
+
+
+def log_fields(result: Result, delivery: Delivery) -> dict[str, Any]:
+    """Return the fields of a result's log line, with phone numbers masked."""
+    return {
+        "outcome": result.outcome.value,
+        "reason": masked(result.reason_text),
+        "trigger": delivery.trigger,
+        "media_id": result.media and result.media.media_id,
+        "business_phone": result.media and mask_number(result.media.business_phone),
+        "bucket": result.bucket,
+        "object_key": masked(result.key),
+        "attempt": delivery.attempt,
+        "provider_code": result.provider_code,
+        "provider_message": masked(result.provider_message),
+        "http_status": result.http_status,
+        "latency_ms": result.latency_ms,
+        "lag_ms": _lag_ms(result, delivery),
+        "message_id": delivery.message_id,
+    }
+
+
+def _lag_ms(result: Result, delivery: Delivery) -> int | None:
+    """From the object's deletion, or the message's send time, to the confirmation; at least 0, as clocks differ."""
+    start_ms = delivery.sent_ms if result.occurred_ms is None else result.occurred_ms
+    if result.confirmed_ms is None or start_ms is None:
+        return None
+    return max(0, result.confirmed_ms - start_ms)

@@ -1,0 +1,97 @@
+"""The requests that triggers deliver, whatever their envelope."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from media_cleanup.model import Media, S3Object
+from media_cleanup.outcome import Reason
+
+
+class ObjectEventType(StrEnum):
+    """The type of an object event; `requested` is a message or task that names an object."""
+
+    CREATED = "created"
+    REMOVED = "removed"
+    TAGGED = "tagged"
+    REQUESTED = "requested"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEvent:
+    """An event of S3, or a request that names an object; `name` is the sender's name of the event.
+
+    `obj` has a version where one version is meant; an event that created a delete marker means none. It is None where
+    an event other than a removal has no valid object.
+    """
+
+    type: ObjectEventType
+    name: str
+    obj: S3Object | None
+    etag: str | None = None
+    sequencer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRequest:
+    """A request to link an object to a media file."""
+
+    obj: S3Object
+    media: Media
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A valid event that asks for nothing."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """An event or message of no known form, with the error."""
+
+    detail: str
+
+
+Action = Media | ObjectEvent | LinkRequest | Ignored | Malformed
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One part of an event or message.
+
+    `occurred_ms` is S3's time of the event, as Unix milliseconds. `message` is the part as a message of its own, None
+    where the part is the whole message.
+    """
+
+    action: Action
+    occurred_ms: int | None = None
+    message: Mapping[str, Any] | None = None
+
+    @property
+    def obj(self) -> S3Object | None:
+        """The object that the request is about."""
+        return self.action.obj if isinstance(self.action, ObjectEvent | LinkRequest) else None
+
+
+class Deadline(Protocol):
+    """The end of the invocation; Lambda's context is one."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until Lambda ends the invocation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at a request: `number` counts the receives of its message, from 1."""
+
+    number: int
+    deadline: Deadline
+
+    @property
+    def remaining_ms(self) -> int:
+        """The milliseconds left in the invocation."""
+        return self.deadline.get_remaining_time_in_millis()

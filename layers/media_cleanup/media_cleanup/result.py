@@ -1,0 +1,56 @@
+"""The result of a request."""
+
+from dataclasses import dataclass, replace
+
+from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.model import Media, S3Object
+from media_cleanup.outcome import Outcome, Reason
+
+_AUTHENTICATION_REASONS = {Reason.CREDENTIALS_REFUSED, Reason.CREDENTIALS_UNUSABLE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The result of one request, or of one media file of a request.
+
+    `detail` explains `reason`; `last_reason` is the reason before giving up. `provider_*`, `http_status`,
+    `retry_after_s` (seconds) and `latency_ms` come from NXCloud's response. `confirmed_ms` is the time of NXCloud's
+    confirmation, `occurred_ms` that of the S3 event, both as Unix milliseconds. The runner sets `bucket`, `key` and
+    `occurred_ms`; the use case sets everything else.
+    """
+
+    outcome: Outcome
+    reason: Reason | None = None
+    detail: str | None = None
+    last_reason: Reason | None = None
+    media: Media | None = None
+    bucket: str | None = None
+    key: str | None = None
+    occurred_ms: int | None = None
+    provider_code: int | None = None
+    provider_message: str | None = None
+    http_status: int | None = None
+    retry_after_s: int | None = None
+    latency_ms: int | None = None
+    confirmed_ms: int | None = None
+
+    @classmethod
+    def unavailable(cls, error: DependencyUnavailable, media: Media | None = None) -> "Result":
+        """Create the result of a request that a dependency prevented."""
+        return cls(outcome=Outcome.UNAVAILABLE, reason=error.reason, detail=error.detail, media=media)
+
+    @property
+    def reason_text(self) -> str | None:
+        """The reason with its details after a colon, as logs and dead letters show it."""
+        return ": ".join(part for part in (self.reason, self.last_reason, self.detail) if part) or None
+
+    @property
+    def authentication_failed(self) -> bool:
+        """Whether the credentials need attention."""
+        return bool(_AUTHENTICATION_REASONS & {self.reason, self.last_reason})
+
+    def with_object(self, obj: S3Object | None, occurred_ms: int | None) -> "Result":
+        """Return a copy with the request's object and event time."""
+        if obj is None:
+            return replace(self, occurred_ms=occurred_ms)
+        return replace(self, bucket=obj.bucket, key=obj.key, occurred_ms=occurred_ms)

@@ -1,0 +1,1 @@
+"""Triggers: parses every envelope, runs requests concurrently, answers SQS, S3 Batch Operations and callers."""

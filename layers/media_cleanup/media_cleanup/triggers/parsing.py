@@ -1,0 +1,254 @@
+"""Parses events and messages, in any of their envelopes, to requests. Raw AWS records do not travel past this module.
+
+Envelopes nest: SQS may hold SNS holding S3, and a failure destination's message holds the event that failed.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote_plus
+
+from media_cleanup.errors import InvalidMediaError, InvalidObjectError, MalformedError
+from media_cleanup.masking import mask_numbers
+from media_cleanup.model import Media, S3Object
+from media_cleanup.outcome import Reason
+from media_cleanup.request import Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType, Request
+
+MAX_ENVELOPES = 8
+S3_EVENT_MAJOR_VERSION = "2"
+S3_BATCH_SCHEMA = "2.0"
+_ETAG = re.compile(r"[!#-~]{1,256}")
+_SEQUENCER = re.compile(r"[0-9A-Za-z]{1,128}")
+_EVENT_TYPES = {
+    "ObjectRemoved": ObjectEventType.REMOVED,
+    "LifecycleExpiration": ObjectEventType.REMOVED,
+    "Object Deleted": ObjectEventType.REMOVED,
+    "ObjectCreated": ObjectEventType.CREATED,
+    "Object Created": ObjectEventType.CREATED,
+    "ObjectTagging:Put": ObjectEventType.TAGGED,
+    "Object Tags Added": ObjectEventType.TAGGED,
+}
+
+
+def detect_trigger(event: object) -> str:
+    """Return the trigger of an event: `sqs`, `s3`, `s3_batch`, `eventbridge`, `sns` or `direct`."""
+    match event:
+        case {"Records": [{"eventSource": "aws:sqs"}, *_]}:
+            return "sqs"
+        case {"Records": [{"eventSource": "aws:s3"}, *_]} | {"Event": "s3:TestEvent"}:
+            return "s3"
+        case {"Records": [{"EventSource": "aws:sns"}, *_]}:
+            return "sns"
+        case {"detail-type": _, "source": _}:
+            return "eventbridge"
+        case {"invocationSchemaVersion": _, "tasks": _}:
+            return "s3_batch"
+        case _:
+            return "direct"
+
+
+def parse_body(body: object, default_business_phone: str | None) -> list[Request]:
+    """Parse a message's body to requests. Never raises: a malformed body is a request with the error."""
+    try:
+        payload = _load_json(body)
+    except MalformedError as error:
+        return [Request(Malformed(str(error)))]
+    return parse_payload(payload, default_business_phone)
+
+
+def parse_payload(payload: object, default_business_phone: str | None) -> list[Request]:
+    """Parse a payload to requests, at least one. Never raises: a malformed payload is a request with the error."""
+    try:
+        content = _unwrap(payload)
+        match content:
+            case {"Records": [_, _, *_] as records}:
+                return [part for record in records for part in _parse_part(record, default_business_phone)]
+            case {"Records": []}:
+                return [Request(Ignored(Reason.EMPTY))]
+            case {"media_id": _} | {"Media-ID": _}:
+                return [Request(_parse_media_message(content, default_business_phone))]
+            case {"bucket": _, "key": _}:
+                return [Request(ObjectEvent(ObjectEventType.REQUESTED, "request", _parse_object(content)))]
+            case _:
+                return [_parse_event(content)]
+    except (MalformedError, InvalidMediaError, InvalidObjectError) as error:
+        return [Request(Malformed(str(error)))]
+
+
+def parse_batch_tasks(event: Mapping[str, Any]) -> dict[str, Request]:
+    """Parse the tasks of S3 Batch Operations to requests, by their task ids.
+
+    Raises MalformedError for an event of another schema; a malformed task is a request with the error.
+    """
+    version = event.get("invocationSchemaVersion")
+    if version != S3_BATCH_SCHEMA:
+        raise MalformedError(
+            f"S3 Batch Operations spoke its schema {mask_numbers(str(version))[:16]}; create the job with "
+            f'"InvocationSchemaVersion": "{S3_BATCH_SCHEMA}"'
+        )
+    match event:
+        case {"invocationId": str(), "tasks": [_, *_] as tasks}:
+            return {_parse_task_id(task): _parse_task(task) for task in tasks}
+    raise MalformedError("S3 Batch Operations named no invocationId, or no list of tasks")
+
+
+def _parse_task_id(task: object) -> str:
+    match task:
+        case {"taskId": str(task_id)}:
+            return task_id
+    raise MalformedError("S3 Batch Operations named no taskId")
+
+
+def _parse_task(task: Mapping[str, Any]) -> Request:
+    try:  # keys are form-encoded, as in notifications
+        obj = S3Object.parse(task.get("s3Bucket"), _form_decode(task.get("s3Key")), task.get("s3VersionId"))
+    except InvalidObjectError as error:
+        return Request(Malformed(str(error)))
+    return Request(ObjectEvent(ObjectEventType.REQUESTED, "task", obj))
+
+
+def _unwrap(payload: object) -> Any:  # noqa: ANN401 (any JSON)
+    """Remove all envelopes around a payload."""
+    for _ in range(MAX_ENVELOPES):
+        match payload:
+            case {"requestPayload": event}:  # Lambda's failure destination
+                payload = event
+            case {"Type": "Notification", "Message": text}:  # SNS, as SQS receives it
+                payload = _load_json(text)
+            case {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": text}}]}:  # SNS, as Lambda receives it
+                payload = _load_json(text)
+            case _:
+                return payload
+    raise MalformedError(f"{MAX_ENVELOPES} envelopes around one another")
+
+
+def _parse_part(record: object, default_business_phone: str | None) -> list[Request]:
+    """Parse one record among several; each request can stand as a message of its own."""
+    message = {"Records": [record]}
+    return [
+        replace(request, message=request.message or message)
+        for request in parse_payload(message, default_business_phone)
+    ]
+
+
+def _parse_event(event: Any) -> Request:  # noqa: ANN401 (any JSON)
+    match event:
+        case {"Event": "s3:TestEvent"}:
+            return Request(Ignored(Reason.TEST_EVENT))
+        case {"Records": [{"eventSource": "aws:s3"} as record]}:
+            return _parse_s3_record(record)
+        case {"source": "aws.s3", "detail-type": str(name), "detail": {} as detail}:
+            return _parse_eventbridge_event(name, detail, event.get("time"))
+    raise MalformedError(
+        "neither a media {business_phone, media_id}, nor an object {bucket, key}, nor an S3 event in any known envelope"
+    )
+
+
+def _parse_s3_record(record: Mapping[str, Any]) -> Request:
+    version, name = record.get("eventVersion", S3_EVENT_MAJOR_VERSION), record.get("eventName")
+    if str(version).partition(".")[0] != S3_EVENT_MAJOR_VERSION:
+        raise MalformedError(f"an S3 event of version {version}; version {S3_EVENT_MAJOR_VERSION} is understood")
+    if not isinstance(name, str):
+        raise MalformedError("an S3 event without its eventName")
+    family, _, kind = name.removeprefix("s3:").partition(":")
+    bucket, obj = _bucket_and_object(record.get("s3"))
+    event = _object_event(
+        _EVENT_TYPES.get(family) or _EVENT_TYPES.get(f"{family}:{kind}", ObjectEventType.UNKNOWN),
+        name,
+        {"bucket": bucket, "key": _form_decode(obj.get("key")), "version_id": obj.get("versionId")},
+        obj.get("eTag"),
+        obj.get("sequencer"),
+        delete_marker=kind == "DeleteMarkerCreated",
+    )
+    return Request(event, _unix_ms(record.get("eventTime")))
+
+
+def _parse_eventbridge_event(name: str, detail: Mapping[str, Any], time: object) -> Request:
+    bucket, obj = _bucket_and_object(detail)
+    event = _object_event(
+        _EVENT_TYPES.get(name, ObjectEventType.UNKNOWN),
+        name,
+        {"bucket": bucket, "key": obj.get("key"), "version_id": obj.get("version-id")},  # EventBridge's keys are raw
+        obj.get("etag"),
+        obj.get("sequencer"),
+        delete_marker=detail.get("deletion-type") == "Delete Marker Created",
+    )
+    return Request(event, _unix_ms(time))
+
+
+def _object_event(  # noqa: PLR0913 (the facts of both kinds of events, each by its own name)
+    event_type: ObjectEventType,
+    name: str,
+    names: Mapping[str, Any],
+    etag: object,
+    sequencer: object,
+    *,
+    delete_marker: bool,
+) -> ObjectEvent:
+    """Create the event; only a removal must have a valid object."""
+    try:
+        obj = _parse_object(names)
+    except InvalidObjectError:
+        if event_type is ObjectEventType.REMOVED:
+            raise
+        return ObjectEvent(event_type, name, None)
+    if delete_marker:  # the version in the event is the marker's own
+        obj = replace(obj, version_id=None)
+    return ObjectEvent(event_type, name, obj, _if_valid(etag, _ETAG), _if_valid(sequencer, _SEQUENCER))
+
+
+def _parse_object(names: Mapping[str, Any]) -> S3Object:
+    return S3Object.parse(names.get("bucket"), names.get("key"), names.get("version_id"))
+
+
+def _bucket_and_object(entry: object) -> tuple[str | None, Mapping[str, Any]]:
+    """The bucket's name and the object's entry, as far as they are present."""
+    match entry:
+        case {"bucket": {"name": str(bucket)}, "object": {} as obj}:
+            return bucket, obj
+        case _:
+            return None, {}
+
+
+def _form_decode(key: object) -> str | None:
+    """Decode a key of a notification, where S3 form-encodes it: a space is a plus. None for text that is not UTF-8."""
+    try:
+        return unquote_plus(key, errors="strict") if isinstance(key, str) else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _parse_media_message(message: Mapping[str, Any], default_business_phone: str | None) -> Media | LinkRequest:
+    """Parse a message that names a media file, by our names or the provider's, and maybe an object to link."""
+    if message.get("media_id", message.get("Media-ID")) != message.get("Media-ID", message.get("media_id")):
+        raise MalformedError("media_id and Media-ID differ")
+    business_phone = message.get("business_phone", default_business_phone)
+    if business_phone is None:
+        raise MalformedError("business_phone is missing, and DEFAULT_BUSINESS_PHONE is not set")
+    media = Media.parse(business_phone, message.get("media_id", message.get("Media-ID")))
+    return LinkRequest(_parse_object(message), media) if "bucket" in message or "key" in message else media
+
+
+def _load_json(text: object) -> Any:  # noqa: ANN401 (any JSON)
+    if not isinstance(text, str):
+        raise MalformedError("the body is no text")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise MalformedError("the body is no JSON") from None
+
+
+def _if_valid(value: object, form: re.Pattern[str]) -> str | None:
+    """The value if it has this form. S3 leaves values out, or empty; an invalid one counts as absent."""
+    return value if isinstance(value, str) and form.fullmatch(value) else None
+
+
+def _unix_ms(time: object) -> int | None:
+    """An ISO 8601 time as Unix milliseconds; an invalid one costs the lag, not the deletion."""
+    try:
+        return int(datetime.fromisoformat(str(time)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

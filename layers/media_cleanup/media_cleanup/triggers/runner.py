@@ -1,0 +1,86 @@
+"""Runs requests through a use case: concurrently, and so that no request can fail another."""
+
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from media_cleanup.aws.clients import AwsClients
+from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.reporting import LogProfile
+from media_cleanup.request import Action, Attempt, Request
+from media_cleanup.result import Result
+from media_cleanup.settings import RequestSettings
+
+MIN_REQUEST_MS = 3_000  # a request that has not started by then is redelivered untried
+
+
+class RequestHandler(Protocol):
+    """A function's use case; kept for the life of the execution environment, with its connections."""
+
+    log_profile: LogProfile
+
+    @property
+    def clients(self) -> AwsClients:
+        """The AWS clients."""
+
+    @property
+    def settings(self) -> RequestSettings:
+        """The function's settings."""
+
+    @property
+    def queue_url(self) -> str | None:
+        """The queue whose messages are redelivered by the backoff schedule; None for its own visibility timeout."""
+
+    def handle(self, action: Action, attempt: Attempt) -> list[Result]:
+        """Handle a request; one result, or one for each of its media files. Raises DependencyUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A request with its attempt, and the results once it has been handled."""
+
+    request: Request
+    attempt: Attempt
+    results: list[Result] = field(default_factory=list)
+
+
+def handle_all(handler: RequestHandler, work: Sequence[Handled]) -> None:
+    """Handle requests concurrently, and fill in their results; equal actions run one after another."""
+    by_action: dict[Action, list[Handled]] = {}
+    for each in work:
+        by_action.setdefault(each.request.action, []).append(each)
+
+    def handle_in_order(equal: list[Handled]) -> None:
+        for each in equal:
+            each.results.extend(handle_safely(handler, each.request, each.attempt))
+
+    with ThreadPoolExecutor(handler.settings.concurrent_calls) as workers:
+        for future in [workers.submit(handle_in_order, equal) for equal in by_action.values()]:
+            future.result()
+
+
+def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -> list[Result]:
+    """Handle one request. Never raises."""
+    try:
+        results = _handle_in_time(handler, request.action, attempt)
+    except DependencyUnavailable as error:
+        results = [Result.unavailable(error)]
+    except Exception as error:  # noqa: BLE001 (a bug: its location is reported, its text may hold secrets)
+        location = error_location(error)
+        results = [Result(outcome=Outcome.UNAVAILABLE, reason=Reason.INTERNAL_ERROR, detail=location)]
+    return [result.with_object(request.obj, request.occurred_ms) for result in results]
+
+
+def _handle_in_time(handler: RequestHandler, action: Action, attempt: Attempt) -> list[Result]:
+    if attempt.remaining_ms < MIN_REQUEST_MS:
+        raise DependencyUnavailable(Reason.OUT_OF_TIME)
+    return handler.handle(action, attempt)
+
+
+def error_location(error: Exception) -> str:
+    """Return an error's type and where it was raised, without its text."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {frame.name}, line {frame.lineno}"
