@@ -67,7 +67,7 @@ build: $(DEV) ## Build the functions and their layers into .aws-sam
 invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/….json
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m localdev.invoke $(EVENT)
 
-local: $(DEV) $(CLOUD) ## Run the local cloud and the simulator for `sam local invoke`, until Ctrl-C
+local: $(DEV) $(CLOUD) ## Run the local cloud and the fake NXCloud for `sam local invoke`, until Ctrl-C
 	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m localdev.sandbox
 
 deploy: $(DEV) build ## Deploy to your AWS account, asking for the parameters

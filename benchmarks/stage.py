@@ -1,4 +1,4 @@
-"""What the functions under measurement run on: the local cloud, the simulator, and AWS's runtime loop, on loopback."""
+"""What the functions under measurement run on: the local cloud, the fake NXCloud, and AWS's runtime loop, on loopback."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from localdev.cloud import ROOT, LocalCloud, local_cloud
-from localdev.fake_nxcloud import Fault, Simulator
+from localdev.fake_nxcloud import FakeNxCloud, Fault
 from localdev.runtime import Emulator, emulator
 from localdev.stack import build, sam
 
@@ -67,7 +67,7 @@ class Function:
 class Stage:
     """Everything that runs meanwhile, and where the built functions are."""
 
-    simulator: Simulator
+    fake_nxcloud: FakeNxCloud
     environment: dict[str, str]
     code: dict[str, Path]
     python: str
@@ -87,12 +87,12 @@ class Stage:
 
     def latency(self, seconds: float) -> None:
         """Lets NXCloud take so long for each answer from now on."""
-        self.simulator.behave()
+        self.fake_nxcloud.behave()
         if seconds:
-            self.simulator.misbehave(Fault("latency", seconds=seconds, times=10**9))
+            self.fake_nxcloud.misbehave(Fault("latency", seconds=seconds, times=10**9))
 
     def _record(self) -> dict[str, Any]:
-        media = {"business_phone": PHONE, "media_id": self.simulator.provider.add_media(PHONE)}
+        media = {"business_phone": PHONE, "media_id": self.fake_nxcloud.provider.add_media(PHONE)}
         return {
             "messageId": str(uuid.uuid4()),
             "receiptHandle": "a handle",
@@ -113,14 +113,14 @@ def stage(python: str) -> Iterator[Stage]:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         code = _built(folder, python)
         cloud = running.enter_context(local_cloud())
-        simulator = running.enter_context(Simulator())
+        fake_nxcloud = running.enter_context(FakeNxCloud())
         layers = [ROOT / f".aws-sam/build/{layer}/python" for layer in ("NxCloudLayer", "MediaCleanupLayer")]
         environment = {
             **cloud.environment,
-            **_resources(cloud, simulator),
+            **_resources(cloud, fake_nxcloud),
             "PYTHONPATH": os.pathsep.join(map(str, layers)),
         }
-        yield Stage(simulator, environment, code, python, folder)
+        yield Stage(fake_nxcloud, environment, code, python, folder)
 
 
 def _built(folder: Path, python: str) -> dict[str, Path]:
@@ -141,7 +141,7 @@ def _built(folder: Path, python: str) -> dict[str, Path]:
     }
 
 
-def _resources(cloud: LocalCloud, simulator: Simulator) -> dict[str, str]:
+def _resources(cloud: LocalCloud, fake_nxcloud: FakeNxCloud) -> dict[str, str]:
     """The tables, the secret and the queue, and the settings that name them."""
     keys = {"MEDIA_INDEX_TABLE": ["object", "link"], "IDEMPOTENCY_TABLE": ["id"]}
     for table, names in keys.items():
@@ -153,13 +153,13 @@ def _resources(cloud: LocalCloud, simulator: Simulator) -> dict[str, str]:
                 {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ["HASH", "RANGE"], strict=False)
             ],
         )
-    provider = simulator.provider
+    provider = fake_nxcloud.provider
     secret = json.dumps({"accessKey": provider.access_key, "accessSecret": provider.access_secret})
     secret_id = cloud.client("secretsmanager").create_secret(Name="nxcloud", SecretString=secret)["ARN"]
     queue_url = cloud.client("sqs").create_queue(QueueName="deletions")["QueueUrl"]
     return {
         **{table: table for table in keys},
-        "NXCLOUD_BASE_URL": simulator.url,
+        "NXCLOUD_BASE_URL": fake_nxcloud.url,
         "NXCLOUD_SECRET_ID": secret_id,
         "DELETION_QUEUE_URL": queue_url,
         "DEAD_LETTER_QUEUE_URL": queue_url,

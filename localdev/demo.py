@@ -17,7 +17,7 @@ from rich.rule import Rule
 from rich.table import Table
 
 from localdev.cloud import local_cloud
-from localdev.fake_nxcloud import Call, Simulator
+from localdev.fake_nxcloud import Call, FakeNxCloud
 from localdev.stack import Stack, build, deploy
 from localdev.uploader import upload_media
 from nxcloud import Credentials, MediaClient, NxCloudError
@@ -37,7 +37,7 @@ class Setting:
     """What a scene plays on."""
 
     stack: Stack
-    simulator: Simulator
+    fake_nxcloud: FakeNxCloud
     credentials: Credentials
 
     @property
@@ -48,14 +48,14 @@ class Setting:
     def exists(self, media_id: str) -> bool:
         """Whether NXCloud still has the media, asked by a signed `getMedia`."""
         try:
-            MediaClient(self.simulator.url).get_media(self.credentials, PHONE, media_id)
+            MediaClient(self.fake_nxcloud.url).get_media(self.credentials, PHONE, media_id)
         except NxCloudError:
             return False
         return True
 
     def upload(self, name: str) -> str:
         """Uploads a file to the simulated WhatsApp."""
-        media_id = upload_media(self.simulator.url, self.credentials, PHONE, name, b"a picture")
+        media_id = upload_media(self.fake_nxcloud.url, self.credentials, PHONE, name, b"a picture")
         tell("[cyan]WhatsApp[/]", f"uploadMedia {name} → Media-ID [bold]{media_id}[/]")
         return media_id
 
@@ -67,16 +67,16 @@ def main() -> int:
     console.print(Panel(title, subtitle="all of it on this machine: no AWS account, no Docker", padding=(1, 2)))
     credentials = Credentials("demo-" + secrets.token_hex(6), secrets.token_hex(16))
     with ExitStack() as running:
-        simulator = running.enter_context(Simulator(credentials.access_key, credentials.access_secret))
+        fake_nxcloud = running.enter_context(FakeNxCloud(credentials.access_key, credentials.access_secret))
         with doing("a local cloud starts"):
             cloud = running.enter_context(local_cloud())
         with doing("sam build: three functions and two layers"):
             build()
         with doing("sam deploy: template.yaml, as it is, to the local cloud"):
-            stack = deploy(cloud, "demo", CreateSourceBucket="true", NxCloudBaseUrl=simulator.url)
+            stack = deploy(cloud, "demo", CreateSourceBucket="true", NxCloudBaseUrl=fake_nxcloud.url)
         with doing("the account's credentials go into the stack's secret"):
             stack.store_credentials(credentials.access_key, credentials.access_secret)
-        setting = Setting(stack, simulator, credentials)
+        setting = Setting(stack, fake_nxcloud, credentials)
         gone = [by_link(setting), by_metadata(setting), by_message(setting)]
     console.print()
     if all(gone):
@@ -144,7 +144,7 @@ def watch(setting: Setting, media_id: str, what: str, act: Callable[[], object])
     act()
     happened("0 ms", what)
     call = wait_for(
-        lambda: next((call for call in setting.simulator.provider.calls if is_deletion(call, media_id)), None)
+        lambda: next((call for call in setting.fake_nxcloud.provider.calls if is_deletion(call, media_id)), None)
     )
     happened(since(began), "NXCloud received a signed [bold]deleteMedia[/]" if call else "NXCloud was not called")
     line = wait_for(lambda: log_line(setting, "DeleteMediaFunction", media_id))
@@ -169,7 +169,7 @@ def log_line(setting: Setting, function: str, media_id: str) -> dict[str, object
 
 
 def account(call: Call) -> Panel:
-    """What the simulator says of the request that it checked."""
+    """What the fake NXCloud says of the request that it checked."""
     table = Table.grid(padding=(0, 2))
     table.add_row("[dim]request[/]", f"POST /api/wa/{call.action}")
     table.add_row("[dim]body[/]", call.body.decode().replace(PHONE, SHOWN_PHONE))

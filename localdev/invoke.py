@@ -1,4 +1,4 @@
-"""`make invoke`: one event through the function that it is for, as built, against the local cloud and the simulator.
+"""`make invoke`: one event through the function that it is for, as built, against the local cloud and the fake NXCloud.
 
 In Docker by `sam local invoke` where Docker runs, else in AWS's runtime interface emulator.
 """

@@ -13,15 +13,14 @@ from typing import cast
 from urllib.parse import urlencode
 
 from localdev.cloud import REGION, LocalCloud, local_cloud
-from localdev.fake_nxcloud import Simulator
+from localdev.fake_nxcloud import FakeNxCloud
 from localdev.index import create_idempotency_table, create_index_table
-from media_cleanup.aws import Aws
-from media_cleanup.index import MediaIndex
-from media_cleanup.links import Link
-from media_cleanup.media import Media, S3Object
+from media_cleanup.aws.clients import AwsClients
+from media_cleanup.aws.media_index import MediaIndex
+from media_cleanup.model import Link, Media, S3Object
 
 CLOUD_PORT = 4566
-SIMULATOR_PORT = 8080
+NXCLOUD_PORT = 8080
 SECRET = "nxcloud/credentials"  # noqa: S105 (the secret's name)
 TABLE = "media-index"
 RECORDS = "confirmed-deletions"
@@ -38,10 +37,10 @@ LABELS = {"whatsapp-media-id": PHOTO_MEDIA, "whatsapp-business-phone": PHONE}
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The local cloud and the simulator, filled for the samples."""
+    """The local cloud and the fake NXCloud, filled for the samples."""
 
     cloud: LocalCloud
-    simulator: Simulator
+    fake_nxcloud: FakeNxCloud
     deletion_queue_url: str
     dead_letter_queue_url: str
 
@@ -56,7 +55,7 @@ class Sandbox:
     def environment(self, host: str = "127.0.0.1") -> dict[str, str]:
         """The functions' settings, as they see this machine from where they run."""
         settings = {
-            "NXCLOUD_BASE_URL": self.simulator.url,
+            "NXCLOUD_BASE_URL": self.fake_nxcloud.url,
             "NXCLOUD_SECRET_ID": SECRET,
             "MEDIA_INDEX_TABLE": TABLE,
             "IDEMPOTENCY_TABLE": RECORDS,
@@ -68,10 +67,10 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(host: str = "127.0.0.1", cloud_port: int = 0, simulator_port: int = 0) -> Iterator[Sandbox]:
+def sandbox(host: str = "127.0.0.1", cloud_port: int = 0, nxcloud_port: int = 0) -> Iterator[Sandbox]:
     """Starts and fills a sandbox. `host` is the address to listen on; containers do not reach the loopback one."""
-    with local_cloud(host, cloud_port) as cloud, Simulator(host=host, port=simulator_port) as simulator:
-        provider = simulator.provider
+    with local_cloud(host, cloud_port) as cloud, FakeNxCloud(host=host, port=nxcloud_port) as fake_nxcloud:
+        provider = fake_nxcloud.provider
         secret = json.dumps({"accessKey": provider.access_key, "accessSecret": provider.access_secret})
         cloud.client("secretsmanager").create_secret(Name=SECRET, SecretString=secret)
         sqs = cloud.client("sqs")
@@ -82,7 +81,7 @@ def sandbox(host: str = "127.0.0.1", cloud_port: int = 0, simulator_port: int = 
         _store_files(cloud)
         _make_tables(cloud)
         _link_a_file_that_is_gone(cloud)
-        yield Sandbox(cloud, simulator, *queues)
+        yield Sandbox(cloud, fake_nxcloud, *queues)
 
 
 def _store_files(cloud: LocalCloud) -> None:
@@ -99,16 +98,16 @@ def _make_tables(cloud: LocalCloud) -> None:
 
 
 def _link_a_file_that_is_gone(cloud: LocalCloud) -> None:
-    aws = cast("Aws", SimpleNamespace(dynamodb=cloud.client("dynamodb")))
+    aws = cast("AwsClients", SimpleNamespace(dynamodb=cloud.client("dynamodb")))
     link = Link(S3Object(BUCKET, "photos/gone.jpg"), "101a0e3e2f58188b3e2ffc1057316c13", Media(PHONE, DELETED_MEDIA))
     MediaIndex(aws, TABLE).write(link)
 
 
 def main() -> None:
     """Runs until it is interrupted."""
-    with sandbox("0.0.0.0", CLOUD_PORT, SIMULATOR_PORT):  # noqa: S104 (for the function's container)
+    with sandbox("0.0.0.0", CLOUD_PORT, NXCLOUD_PORT):  # noqa: S104 (for the function's container)
         print(f"The local cloud answers on http://127.0.0.1:{CLOUD_PORT} (region {REGION}),")
-        print(f"NXCloud's simulator on http://127.0.0.1:{SIMULATOR_PORT}. Now, in another terminal:\n")
+        print(f"the fake NXCloud on http://127.0.0.1:{NXCLOUD_PORT}. Now, in another terminal:\n")
         print("    sam build && sam local invoke DeleteMediaFunction -e events/direct-media.json\n")
         print("Samples in events/index are for IndexMediaFunction, that in events/sweep is for SweepIndexFunction.")
         print("Ctrl-C ends both.", flush=True)

@@ -1,4 +1,4 @@
-"""What tests of several kinds share: the samples in events/, the simulator, and the function inside this process."""
+"""What tests of several kinds share: the samples in events/, the fake NXCloud, and the function inside this process."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
-from localdev.fake_nxcloud import Simulator
+from localdev.fake_nxcloud import FakeNxCloud
 from nxcloud import Credentials
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -41,7 +41,7 @@ class Context:
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with Simulator(CREDENTIALS.access_key, CREDENTIALS.access_secret) as running:
+def fake_nxcloud() -> Iterator[FakeNxCloud]:
+    with FakeNxCloud(CREDENTIALS.access_key, CREDENTIALS.access_secret) as running:
         running.provider.add_media(PHONE, MEDIA_ID)
         yield running

@@ -2,6 +2,6 @@
 
 from localdev.fake_nxcloud.faults import Fault
 from localdev.fake_nxcloud.provider import Call, Provider
-from localdev.fake_nxcloud.server import Simulator
+from localdev.fake_nxcloud.server import FakeNxCloud
 
-__all__ = ["Call", "Fault", "Provider", "Simulator"]
+__all__ = ["Call", "FakeNxCloud", "Fault", "Provider"]

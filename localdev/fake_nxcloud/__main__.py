@@ -1,9 +1,9 @@
-"""Runs the simulator from a shell, until it is interrupted."""
+"""Runs the fake NXCloud from a shell, until it is interrupted."""
 
 import argparse
 import signal
 
-from localdev.fake_nxcloud import Simulator
+from localdev.fake_nxcloud import FakeNxCloud
 
 CONTROL = """
 control it while it runs:
@@ -30,8 +30,8 @@ def main() -> None:
     parser.add_argument("--access-key", default="simulated-access-key", help="default: %(default)s")
     parser.add_argument("--access-secret", default="simulated-access-secret", help="default: %(default)s")
     options = parser.parse_args()
-    with Simulator(options.access_key, options.access_secret, host=options.host, port=options.port) as simulator:
-        print(f"NXCloud's simulator answers on {simulator.url}; end it with Ctrl-C", flush=True)
+    with FakeNxCloud(options.access_key, options.access_secret, host=options.host, port=options.port) as fake_nxcloud:
+        print(f"the fake NXCloud answers on {fake_nxcloud.url}; end it with Ctrl-C", flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 

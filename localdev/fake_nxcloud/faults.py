@@ -1,4 +1,4 @@
-"""The ways in which the simulator can misbehave, each as it looks on the wire."""
+"""The ways in which the fake NXCloud can misbehave, each as it looks on the wire."""
 
 import contextlib
 import socket

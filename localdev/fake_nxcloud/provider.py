@@ -61,7 +61,7 @@ class Reply:
         return json.dumps({"code": self.code, "message": message, "data": self.data}).encode()
 
 
-class Refusal(Exception):  # noqa: N818 (a refusal is the provider's answer, not an error of the simulator)
+class Refusal(Exception):  # noqa: N818 (a refusal is the provider's answer, not an error of the fake NXCloud)
     """The provider answers with this code."""
 
     def __init__(self, code: int) -> None:

@@ -1,4 +1,4 @@
-"""The simulator's HTTP side: the three media calls, the faults, and a small control interface under /_simulator/."""
+"""The fake NXCloud's HTTP side: the three media calls, the faults, and a small control interface under /_simulator/."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ from localdev.fake_nxcloud.provider import ACTIONS, Provider, Reply
 DEFAULT_DRIP_S = 30.0
 
 
-class Simulator:
+class FakeNxCloud:
     """NXCloud on loopback, as a context manager.
 
     `url` is its address, `provider` its state, `connections` how many were opened to it, `longest_s` the seconds from
@@ -26,7 +26,7 @@ class Simulator:
     def __init__(
         self,
         access_key: str = "simulated-access-key",
-        access_secret: str = "simulated-access-secret",  # noqa: S107 (the simulator's own)
+        access_secret: str = "simulated-access-secret",  # noqa: S107 (the fake NXCloud's own)
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -74,13 +74,13 @@ class Simulator:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], simulator: Simulator) -> None:
+    def __init__(self, address: tuple[str, int], fake_nxcloud: FakeNxCloud) -> None:
         super().__init__(address, _Handler)
-        self.simulator = simulator
+        self.fake_nxcloud = fake_nxcloud
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Counts the connections that callers open."""
-        self.simulator.connections += 1
+        self.fake_nxcloud.connections += 1
         return super().get_request()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (the base class's signature)
@@ -101,15 +101,15 @@ class _Handler(BaseHTTPRequestHandler):
         if action not in ACTIONS:
             self._send(HTTPStatus.NOT_FOUND, b"<html>Not Found</html>", "text/html")
             return
-        began, fault = time.monotonic(), self.server.simulator.next_fault(action)
+        began, fault = time.monotonic(), self.server.fake_nxcloud.next_fault(action)
         try:
             if fault is None or fault.kind in {"latency", "lost"}:
                 self._answer(body, fault)
             else:
                 self._misbehave(fault)
         finally:
-            simulator = self.server.simulator
-            simulator.longest_s = max(simulator.longest_s, time.monotonic() - began)
+            fake_nxcloud = self.server.fake_nxcloud
+            fake_nxcloud.longest_s = max(fake_nxcloud.longest_s, time.monotonic() - began)
 
     def do_GET(self) -> None:
         self._control(b"")
@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The `Date` of an answer, by the provider's own clock."""
         return super().date_time_string(
-            self.server.simulator.provider.now_ms() / 1000 if timestamp is None else timestamp
+            self.server.fake_nxcloud.provider.now_ms() / 1000 if timestamp is None else timestamp
         )
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 (the base class's signature)
@@ -129,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bytes, fault: Fault | None) -> None:
         if fault is not None and fault.kind == "latency":
             time.sleep(fault.seconds)  # being late is what this fault does
-        reply = self.server.simulator.provider.answer(self.path, self.headers, body)  # type: ignore[arg-type]  # a Message is a mapping but by name
+        reply = self.server.fake_nxcloud.provider.answer(self.path, self.headers, body)  # type: ignore[arg-type]  # a Message is a mapping but by name
         if fault is not None and fault.kind == "lost":
             self._drop(hard=True)
         else:
@@ -186,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _control(self, body: bytes) -> None:
         """GET calls or media; POST media (one to store) or faults (one to come); DELETE faults or calls."""
-        simulator, provider = self.server.simulator, self.server.simulator.provider
+        fake_nxcloud, provider = self.server.fake_nxcloud, self.server.fake_nxcloud.provider
         shown: object = {}
         match self.command, self.path.removeprefix("/_simulator/"):
             case "GET", "calls":
@@ -196,9 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
             case "POST", "media":
                 shown = {"media_id": provider.add_media(**json.loads(body))}
             case "POST", "faults":
-                simulator.misbehave(Fault(**json.loads(body)))
+                fake_nxcloud.misbehave(Fault(**json.loads(body)))
             case "DELETE", "faults":
-                simulator.behave()
+                fake_nxcloud.behave()
             case "DELETE", "calls":
                 provider.calls.clear()
             case _:

@@ -4,10 +4,10 @@ import argparse
 import sys
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from media_cleanup.provider import LONGEST_CALL_S
+from media_cleanup.provider.gateway import MAX_CALL_S
 from tests.chaos.findings import Findings
 from tests.chaos.scenario import raise_storm
 
@@ -47,7 +47,7 @@ def table(findings: Findings, seed: int) -> Table:
     shown.add_row("faults", _counted(findings.faults))
     shown.add_row("faults of AWS", _counted(findings.aws_faults))
     shown.add_row("functions killed", _counted(findings.kills) or "none")
-    over_ms = 1000 * (findings.longest_call_s - LONGEST_CALL_S)
+    over_ms = 1000 * (findings.longest_call_s - MAX_CALL_S)
     shown.add_row("longest call, as NXCloud saw it", f"{findings.longest_call_s:.2f} s, {over_ms:.0f} ms over its 10 s")
     shown.add_row("log lines", _counted(findings.outcomes))
     shown.add_row("dead-lettered, by reason", _counted(findings.dead_letters) or "none")

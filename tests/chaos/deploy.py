@@ -12,7 +12,7 @@ from localdev.stack import Stack, build, deploy
 LAYER = "MediaCleanupLayer/python/media_cleanup"
 # Thirty times faster, so that delays stand to one another as they do in AWS; the longest alone is cut shorter
 FASTER = {
-    "redelivery.py": {"FIRST_DELAY_S": "1", "LONGEST_DELAY_S": "4"},
+    "redelivery.py": {"FIRST_DELAY_S": "1", "MAX_DELAY_S": "4"},
     "credentials.py": {"MAX_AGE_S": "10", "PAUSE_S": "2", "AFTER_FAILURE_S": "1"},
     "absence.py": {"PROOF_OF_LIFE_S": "2.0"},
 }

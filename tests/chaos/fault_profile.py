@@ -1,11 +1,11 @@
-"""NXCloud in a storm: the simulator with faults drawn at random, and a record of the answers that got lost."""
+"""NXCloud in a storm: the fake NXCloud with faults drawn at random, and a record of the answers that got lost."""
 
 from collections.abc import Mapping
 from enum import Enum
 from random import Random
 from threading import Lock, local
 
-from localdev.fake_nxcloud import Fault, Provider, Simulator
+from localdev.fake_nxcloud import FakeNxCloud, Fault, Provider
 from localdev.fake_nxcloud.provider import Reply
 
 FAULTY = 0.35  # the share of calls that go wrong in rough weather
@@ -36,7 +36,7 @@ class StormyProvider(Provider):
         return reply
 
 
-class StormySimulator(Simulator):
+class FaultyNxCloud(FakeNxCloud):
     """NXCloud on loopback, with `weather` in place of a list of faults. It counts the calls and the faults.
 
     `slowest_s`: how long the slowest answers hang or drip.

@@ -10,7 +10,7 @@ from typing import Any
 
 from localdev.cloud import LocalCloud
 from localdev.stack import Stack
-from tests.chaos.fault_profile import StormySimulator
+from tests.chaos.fault_profile import FaultyNxCloud
 from tests.chaos.fault_proxy import Strait, record_id
 from tests.chaos.plan import PHONES, Case, Plan
 
@@ -55,10 +55,10 @@ class Findings:
 
 
 def found(  # noqa: PLR0917 (whatever a storm leaves behind)
-    stack: Stack, simulator: StormySimulator, strait: Strait, plan: Plan, secrets: list[str], seconds: float, left: int
+    stack: Stack, fake_nxcloud: FaultyNxCloud, strait: Strait, plan: Plan, secrets: list[str], seconds: float, left: int
 ) -> Findings:
     """The findings. `secrets` must appear nowhere; `left` is how many messages were still in the queues."""
-    cloud, kept = stack.cloud, simulator.provider.media
+    cloud, kept = stack.cloud, fake_nxcloud.provider.media
     letters = [*_dead_letters(stack, "DeletionDeadLetterQueue"), *_dead_letters(stack, "IndexDeadLetterQueue")]
     printed = _printed(cloud)
     told = [line for line in map(_parsed, printed) if line.get("message") == "media_deletion"]
@@ -68,24 +68,24 @@ def found(  # noqa: PLR0917 (whatever a storm leaves behind)
         media=len(plan.asked),
         left_alone=len(plan.left_alone),
         seconds=seconds,
-        calls=simulator.deletions_called,
+        calls=fake_nxcloud.deletions_called,
         gone=len(plan.asked) - len(held),
         dead_letters=Counter(letter.reason.partition(":")[0] or "(none)" for letter in letters),
         outcomes=Counter(_kind(line) for line in told),
-        faults=simulator.faults,
+        faults=fake_nxcloud.faults,
         aws_faults=strait.faults,
         kills=strait.kills,
-        longest_call_s=simulator.longest_s,
+        longest_call_s=fake_nxcloud.longest_s,
     )
     findings.must_be_none = {
         "lost: still at NXCloud, and in no dead-letter queue with a reason": sorted(
             (_history(case, told) for case in lost), key=lambda story: "verified_absent" in story
         ),
-        "declared gone while it was still there": _declared_gone_early(simulator, told),
+        "declared gone while it was still there": _declared_gone_early(fake_nxcloud, told),
         "wrongly deleted: never asked for": [
             case.media_id for case in plan.left_alone if (case.business_phone, case.media_id) not in kept
         ],
-        "called again after a confirmation that was heard": _called_again(simulator, strait.excused),
+        "called again after a confirmation that was heard": _called_again(fake_nxcloud, strait.excused),
         "time-outs, internal errors, deaths of nobody's doing": _broken(printed, cloud, strait.kills.total()),
         "dead-lettered without a reason": [letter.body[:200] for letter in letters if not letter.reason],
         "secrets and whole numbers in logs, attributes, records": _leaks(stack, letters, printed, secrets),
@@ -94,9 +94,9 @@ def found(  # noqa: PLR0917 (whatever a storm leaves behind)
     return findings
 
 
-def _declared_gone_early(simulator: StormySimulator, told: list[dict[str, Any]]) -> list[str]:
+def _declared_gone_early(fake_nxcloud: FaultyNxCloud, told: list[dict[str, Any]]) -> list[str]:
     """The media that were logged as gone before NXCloud deleted them, or though it never did; a repeat may hide it."""
-    calls = list(simulator.provider.calls)
+    calls = list(fake_nxcloud.provider.calls)
     deleted_ms = {call.media_id: call.received_ms for call in calls if call.action == "deleteMedia" and call.code == 0}
     return [
         f"{line['media_id']}: {line['attempt']}. {_kind(line)}"
@@ -106,21 +106,21 @@ def _declared_gone_early(simulator: StormySimulator, told: list[dict[str, Any]])
     ]
 
 
-def _called_again(simulator: StormySimulator, excused: set[str]) -> list[str]:
+def _called_again(fake_nxcloud: FaultyNxCloud, excused: set[str]) -> list[str]:
     """The media that were called for once more after NXCloud's confirmation had reached the function.
 
     Those are excused whose confirmation could not be remembered, since AWS failed or the function was killed.
     """
     confirmed: set[str] = set()
     again = []
-    for call in list(simulator.provider.calls):
+    for call in list(fake_nxcloud.provider.calls):
         if call.action == "deleteMedia" and call.media_id in confirmed:
             again.append(f"{call.media_id}: code {call.code}")
         elif (
             call.action == "deleteMedia"
             and call.code == 0
             and not (
-                call.media_id in simulator.stormy.unheard or record_id(call.business_phone, call.media_id) in excused
+                call.media_id in fake_nxcloud.stormy.unheard or record_id(call.business_phone, call.media_id) in excused
             )
         ):
             confirmed.add(call.media_id)

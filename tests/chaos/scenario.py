@@ -16,7 +16,7 @@ from localdev.stack import Stack
 from localdev.uploader import upload_media
 from nxcloud import Credentials
 from tests.chaos.deploy import deploy_faster
-from tests.chaos.fault_profile import StormySimulator, Weather
+from tests.chaos.fault_profile import FaultyNxCloud, Weather
 from tests.chaos.fault_proxy import Strait
 from tests.chaos.findings import Findings, found
 from tests.chaos.plan import PHONES, Action, Plan, drawn
@@ -36,7 +36,7 @@ class Storm:
     """A storm under way. `tell` hears of its progress."""
 
     stack: Stack
-    simulator: StormySimulator
+    fake_nxcloud: FaultyNxCloud
     strait: Strait
     credentials: Credentials
     plan: Plan
@@ -58,28 +58,28 @@ class Storm:
 
     def rage(self, outage_s: float) -> str:
         """Does all the actions, a sixth in each weather. The secret that NXCloud has in the end."""
-        simulator, actions = self.simulator, self.plan.actions
+        fake_nxcloud, actions = self.fake_nxcloud, self.plan.actions
         parts = [actions[start::6] for start in range(6)]
-        simulator.weather, self.strait.rough = Weather.ROUGH, True
+        fake_nxcloud.weather, self.strait.rough = Weather.ROUGH, True
         self._act("rough", parts[0], outage_s)
-        simulator.weather = Weather.RESETTING
+        fake_nxcloud.weather = Weather.RESETTING
         self._act("down: resets", parts[1], outage_s)
-        simulator.weather = Weather.ROUGH
+        fake_nxcloud.weather = Weather.ROUGH
         self._act("rough again", parts[2], outage_s)
         new_secret = secrets.token_hex(16)
-        simulator.provider.access_secret = new_secret
+        fake_nxcloud.provider.access_secret = new_secret
         self._act("NXCloud has a new secret", parts[3], ROTATION_GAP_S)
         self.stack.store_credentials(self.credentials.access_key, new_secret)
         self._act("so has AWS", [], outage_s)
-        simulator.weather = Weather.REFUSING
+        fake_nxcloud.weather = Weather.REFUSING
         self._act("down: code -1", parts[4], outage_s)
-        simulator.weather = Weather.ROUGH
+        fake_nxcloud.weather = Weather.ROUGH
         self._act("rough to the end", parts[5], outage_s)
         until = time.monotonic() + (ROUGH_TO_THE_END_S if len(self.plan.asked) >= SMALL else 10)
         while self._gone() < 0.9 * len(self.plan.asked) and time.monotonic() < until:
             self.tell("rough to the end", self._gone())
             time.sleep(TICK_S)  # the weather lasts
-        simulator.weather, self.strait.rough = Weather.CALM, False
+        fake_nxcloud.weather, self.strait.rough = Weather.CALM, False
         return new_secret
 
     def wait_until_quiet(self, what: str, limit_s: float) -> int:
@@ -109,7 +109,7 @@ class Storm:
             self._s3.delete_object(Bucket=self._bucket, Key=action.key)
 
     def _gone(self) -> int:
-        kept = self.simulator.provider.media
+        kept = self.fake_nxcloud.provider.media
         return sum((case.business_phone, case.media_id) not in kept for case in self.plan.asked)
 
     def _waiting(self) -> int:
@@ -127,33 +127,33 @@ def raise_storm(media: int, seed: int, tell: Tell = lambda _what, _gone: None) -
     credentials = Credentials("soak-" + secrets.token_hex(8), secrets.token_hex(16))
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
-        simulator = running.enter_context(
-            StormySimulator(credentials.access_key, credentials.access_secret, seed, slowest_s)
+        fake_nxcloud = running.enter_context(
+            FaultyNxCloud(credentials.access_key, credentials.access_secret, seed, slowest_s)
         )
         tell("a local cloud starts", 0)
         cloud = running.enter_context(local_cloud())
         tell("sam build, sam deploy", 0)
         strait = running.enter_context(Strait(cloud.url, seed, KILL_SHARE_OF_FEW if media < SMALL else KILL_SHARE))
-        parameters = {"CreateSourceBucket": "true", "NxCloudBaseUrl": simulator.url}
+        parameters = {"CreateSourceBucket": "true", "NxCloudBaseUrl": fake_nxcloud.url}
         stack = deploy_faster(cloud, "soak", folder, strait.url, 7 if media < SMALL else 15, **parameters)
         stack.store_credentials(credentials.access_key, credentials.access_secret)
         tell("media are uploaded", 0)
-        asked, control = (_uploaded(simulator, credentials, count) for count in (media, max(8, media // 10)))
+        asked, control = (_uploaded(fake_nxcloud, credentials, count) for count in (media, max(8, media // 10)))
         plan = drawn(asked, control, stack.outputs["SourceBucketName"], chance)
-        storm = Storm(stack, simulator, strait, credentials, plan, tell)
+        storm = Storm(stack, fake_nxcloud, strait, credentials, plan, tell)
         storm.store_objects()
         began = time.monotonic()
         new_secret = storm.rage(2 + min(media, 2000) / 250)
         left = storm.wait_until_quiet("it calms down", 60 + media)
         tell("findings are gathered", media)
         canaries = [credentials.access_key, credentials.access_secret, new_secret]
-        return found(stack, simulator, strait, plan, canaries, time.monotonic() - began, left)
+        return found(stack, fake_nxcloud, strait, plan, canaries, time.monotonic() - began, left)
 
 
-def _uploaded(simulator: StormySimulator, credentials: Credentials, count: int) -> list[tuple[str, str]]:
+def _uploaded(fake_nxcloud: FaultyNxCloud, credentials: Credentials, count: int) -> list[tuple[str, str]]:
     phones = [PHONES[number % len(PHONES)] for number in range(count)]
     return _all_at_once(
-        lambda phone: (phone, upload_media(simulator.url, credentials, phone, "soak.jpg", b"a picture")), phones
+        lambda phone: (phone, upload_media(fake_nxcloud.url, credentials, phone, "soak.jpg", b"a picture")), phones
     )
 
 

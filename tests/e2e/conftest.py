@@ -1,4 +1,4 @@
-"""The local cloud, the simulator, and the built and deployed template, once for all end-to-end tests."""
+"""The local cloud, the fake NXCloud, and the built and deployed template, once for all end-to-end tests."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from localdev.cloud import LocalCloud, local_cloud
-from localdev.fake_nxcloud import Simulator
+from localdev.fake_nxcloud import FakeNxCloud
 from localdev.stack import Stack, build, deploy
 from tests.conftest import CREDENTIALS, PHONE
 
@@ -35,18 +35,18 @@ def cloud() -> Iterator[LocalCloud]:
 
 
 @pytest.fixture(scope="session")
-def nxcloud() -> Iterator[Simulator]:
-    with Simulator(CREDENTIALS.access_key, CREDENTIALS.access_secret) as running:
+def nxcloud() -> Iterator[FakeNxCloud]:
+    with FakeNxCloud(CREDENTIALS.access_key, CREDENTIALS.access_secret) as running:
         yield running
 
 
 @pytest.fixture
-def well_behaved(nxcloud: Simulator) -> None:
+def well_behaved(nxcloud: FakeNxCloud) -> None:
     nxcloud.behave()
 
 
 @pytest.fixture(scope="session")
-def own_bucket(cloud: LocalCloud, nxcloud: Simulator) -> Stack:
+def own_bucket(cloud: LocalCloud, nxcloud: FakeNxCloud) -> Stack:
     """A stack that made its own bucket, and is connected to the buckets that tests make besides."""
     stack = deployed(cloud, nxcloud, "own", CreateSourceBucket="true")
     connect(stack, FURTHER_BUCKETS)
@@ -54,12 +54,12 @@ def own_bucket(cloud: LocalCloud, nxcloud: Simulator) -> Stack:
 
 
 @pytest.fixture(scope="session")
-def existing_buckets(cloud: LocalCloud, nxcloud: Simulator) -> Stack:
+def existing_buckets(cloud: LocalCloud, nxcloud: FakeNxCloud) -> Stack:
     """A stack that is connected to all buckets that match a pattern."""
     return deployed(cloud, nxcloud, "existing", SourceBucketName=BUCKETS, SignatureAlgorithm="sha256")
 
 
-def deployed(cloud: LocalCloud, nxcloud: Simulator, name: str, **parameters: str) -> Stack:
+def deployed(cloud: LocalCloud, nxcloud: FakeNxCloud, name: str, **parameters: str) -> Stack:
     """A deployed stack with its credentials."""
     stack = deploy(cloud, name, NxCloudBaseUrl=nxcloud.url, **parameters)
     stack.store_credentials(CREDENTIALS.access_key, CREDENTIALS.access_secret)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from localdev.cloud import LocalCloud
-from localdev.fake_nxcloud import Fault, Simulator
+from localdev.fake_nxcloud import FakeNxCloud, Fault
 from localdev.stack import Stack
 from tests.conftest import PHONE
 from tests.e2e.conftest import assert_logs_keep_secrets, dead_letter, eventually, send, story
@@ -19,7 +19,7 @@ def store(stack: Stack, bucket: str, key: str) -> Any:  # noqa: ANN401 (boto3's 
 
 
 @pytest.mark.parametrize("name", ["plain", "menus & prices/100%+tax", "a b+c%2Fd/ü🏠"])
-def test_a_deleted_files_copy_is_deleted(own_bucket: Stack, nxcloud: Simulator, name: str) -> None:
+def test_a_deleted_files_copy_is_deleted(own_bucket: Stack, nxcloud: FakeNxCloud, name: str) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     bucket, key = own_bucket.outputs["SourceBucketName"], f"{name}/{PHONE}/{media_id}.jpg"
     store(own_bucket, bucket, key)
@@ -32,13 +32,13 @@ def test_a_deleted_files_copy_is_deleted(own_bucket: Stack, nxcloud: Simulator, 
     assert line["lag_ms"] >= 0
 
 
-def test_a_message_is_enough(own_bucket: Stack, nxcloud: Simulator) -> None:
+def test_a_message_is_enough(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     send(own_bucket, {"business_phone": "+" + PHONE, "Media-ID": media_id, "messaging_product": "whatsapp"})
     eventually(lambda: (PHONE, media_id) not in nxcloud.provider.media)
 
 
-def test_a_batch_of_deletions(own_bucket: Stack, nxcloud: Simulator) -> None:
+def test_a_batch_of_deletions(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     media = [nxcloud.provider.add_media(PHONE) for _ in range(25)]
     bucket, keys = own_bucket.outputs["SourceBucketName"], [f"{PHONE}/{media_id}" for media_id in media]
     for key in keys:
@@ -47,7 +47,7 @@ def test_a_batch_of_deletions(own_bucket: Stack, nxcloud: Simulator) -> None:
     eventually(lambda: not any((PHONE, media_id) in nxcloud.provider.media for media_id in media))
 
 
-def test_versions_delete_markers_and_undeletes(own_bucket: Stack, nxcloud: Simulator) -> None:
+def test_versions_delete_markers_and_undeletes(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     s3, bucket = own_bucket.cloud.client("s3"), own_bucket.outputs["SourceBucketName"]
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     kept, gone = nxcloud.provider.add_media(PHONE), nxcloud.provider.add_media(PHONE)
@@ -69,7 +69,7 @@ def test_versions_delete_markers_and_undeletes(own_bucket: Stack, nxcloud: Simul
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
 
-def test_what_failed_comes_again_in_half_a_minute(own_bucket: Stack, nxcloud: Simulator) -> None:
+def test_what_failed_comes_again_in_half_a_minute(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     nxcloud.misbehave(Fault("status", status=503))
     send(own_bucket, {"business_phone": PHONE, "media_id": media_id})
@@ -79,7 +79,7 @@ def test_what_failed_comes_again_in_half_a_minute(own_bucket: Stack, nxcloud: Si
     assert second["lag_ms"] >= 30_000  # by the schedule, not by the queue's visibility timeout
 
 
-def test_a_repeat_is_remembered(own_bucket: Stack, nxcloud: Simulator) -> None:
+def test_a_repeat_is_remembered(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     for number in (1, 2):
         send(own_bucket, {"business_phone": PHONE, "media_id": media_id})
@@ -98,7 +98,7 @@ def test_what_can_never_succeed_lies_in_the_dead_letter_queue_with_its_reason(ow
     assert message["MessageAttributes"]["source_message_id"]["StringValue"]
 
 
-def test_an_existing_bucket_by_eventbridge(existing_buckets: Stack, nxcloud: Simulator) -> None:
+def test_an_existing_bucket_by_eventbridge(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
     s3 = existing_buckets.cloud.client("s3")
     s3.create_bucket(Bucket="team-offers")
     s3.put_bucket_notification_configuration(
@@ -113,7 +113,7 @@ def test_an_existing_bucket_by_eventbridge(existing_buckets: Stack, nxcloud: Sim
     assert (call.checked, call.algorithm) == ("signature valid", "sha256")
 
 
-def test_a_bucket_that_the_pattern_does_not_name_is_left_alone(existing_buckets: Stack, nxcloud: Simulator) -> None:
+def test_a_bucket_that_the_pattern_does_not_name_is_left_alone(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
     s3 = existing_buckets.cloud.client("s3")
     for bucket in ("other-offers", "team-menus"):
         s3.create_bucket(Bucket=bucket)
@@ -128,7 +128,7 @@ def test_a_bucket_that_the_pattern_does_not_name_is_left_alone(existing_buckets:
     assert (PHONE, other) in nxcloud.provider.media
 
 
-def test_s3_straight_to_the_function_and_its_failure_destination(existing_buckets: Stack, nxcloud: Simulator) -> None:
+def test_s3_straight_to_the_function_and_its_failure_destination(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
     s3 = existing_buckets.cloud.client("s3")
     s3.create_bucket(Bucket="team-direct")
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from localdev.cloud import ROOT, LocalCloud
-from localdev.fake_nxcloud import Simulator
+from localdev.fake_nxcloud import FakeNxCloud
 from localdev.stack import Stack, deploy
 from tests.conftest import PHONE, sample
 from tests.e2e.conftest import deployed, eventually, story
@@ -24,7 +24,7 @@ class Estate:
     """A bucket that has been there for years."""
 
     cloud: LocalCloud
-    nxcloud: Simulator
+    nxcloud: FakeNxCloud
     bucket: str
     media: dict[str, str] = field(default_factory=dict)  # by a name of the test's own
 
@@ -89,7 +89,7 @@ def run_job(stack: Stack, estate: Estate) -> None:
 
 
 def test_what_was_there_before_is_indexed_and_what_went_unheard_of_is_swept(
-    cloud: LocalCloud, nxcloud: Simulator
+    cloud: LocalCloud, nxcloud: FakeNxCloud
 ) -> None:
     nxcloud.behave()
     plain = Estate(cloud, nxcloud, "old-photos")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from localdev.cloud import LocalCloud
-from localdev.fake_nxcloud import Fault, Simulator
+from localdev.fake_nxcloud import FakeNxCloud, Fault
 from localdev.stack import Stack
 from tests.conftest import PHONE, sample
 from tests.e2e.conftest import assert_logs_keep_secrets, dead_letter, eventually, send, story
@@ -100,16 +100,16 @@ def linked(stack: Stack, *media: str) -> None:
         assert [line["outcome"] for line in story(stack, media_id, function="IndexMediaFunction")] == ["linked"]
 
 
-def gone(nxcloud: Simulator, *media: str) -> None:
+def gone(nxcloud: FakeNxCloud, *media: str) -> None:
     """Waits until the media are gone."""
     eventually(lambda: not any((PHONE, media_id) in nxcloud.provider.media for media_id in media))
 
 
-def some_media(nxcloud: Simulator, number: int) -> list[str]:
+def some_media(nxcloud: FakeNxCloud, number: int) -> list[str]:
     return [nxcloud.provider.add_media(PHONE) for _ in range(number)]
 
 
-def test_metadata_link_a_file_of_the_stacks_own_bucket(own_bucket: Stack, nxcloud: Simulator) -> None:
+def test_metadata_link_a_file_of_the_stacks_own_bucket(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     own = Bucket(own_bucket, own_bucket.outputs["SourceBucketName"], held="")
     own.store(media_id)
@@ -123,7 +123,7 @@ def test_metadata_link_a_file_of_the_stacks_own_bucket(own_bucket: Stack, nxclou
     assert (line["outcome"], line["object_key"]) == ("deleted", KEY)
 
 
-def test_an_uploader_links_what_it_stored_before(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_an_uploader_links_what_it_stored_before(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.store()
     bucket.link(media_id)
@@ -132,7 +132,7 @@ def test_an_uploader_links_what_it_stored_before(bucket: Bucket, nxcloud: Simula
     gone(nxcloud, media_id)
 
 
-def test_a_file_takes_all_of_its_media_along(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_a_file_takes_all_of_its_media_along(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     media = some_media(nxcloud, 4)
     bucket.store(*media[:3])
     bucket.link(media[3])
@@ -142,7 +142,7 @@ def test_a_file_takes_all_of_its_media_along(bucket: Bucket, nxcloud: Simulator)
 
 
 @pytest.mark.parametrize("name", ["sqs-s3-tagged", "sqs-eventbridge-tagged"])
-def test_tags_link_a_file(bucket: Bucket, nxcloud: Simulator, name: str) -> None:
+def test_tags_link_a_file(bucket: Bucket, nxcloud: FakeNxCloud, name: str) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.store()
     tags = {"whatsapp-media-id": media_id, "whatsapp-business-phone": PHONE}
@@ -167,7 +167,7 @@ def tagged(bucket: Bucket, name: str) -> str:
     return told
 
 
-def test_an_existing_bucket_links_by_eventbridge(existing_buckets: Stack, nxcloud: Simulator) -> None:
+def test_an_existing_bucket_links_by_eventbridge(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket = Bucket(existing_buckets, "team-photos", held="")
     bucket.s3.create_bucket(Bucket=bucket.name)
@@ -180,7 +180,7 @@ def test_an_existing_bucket_links_by_eventbridge(existing_buckets: Stack, nxclou
     gone(nxcloud, media_id)
 
 
-def test_eventbridge_straight_to_the_index_function(existing_buckets: Stack, nxcloud: Simulator) -> None:
+def test_eventbridge_straight_to_the_index_function(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket = Bucket(existing_buckets, "team-straight", held="")
     bucket.s3.create_bucket(Bucket=bucket.name)
@@ -198,7 +198,7 @@ def test_eventbridge_straight_to_the_index_function(existing_buckets: Stack, nxc
     gone(nxcloud, media_id)
 
 
-def test_the_deletion_of_an_old_version_takes_that_versions_media_alone(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_the_deletion_of_an_old_version_takes_that_versions_media_alone(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     bucket.keep_versions()
     olds, current = some_media(nxcloud, 2)
     version = bucket.store(olds)
@@ -211,7 +211,7 @@ def test_the_deletion_of_an_old_version_takes_that_versions_media_alone(bucket: 
     assert (PHONE, current) in nxcloud.provider.media
 
 
-def test_a_delete_marker_takes_the_media_of_all_versions(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_a_delete_marker_takes_the_media_of_all_versions(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     bucket.keep_versions()
     media = some_media(nxcloud, 2)
     for media_id in media:
@@ -221,7 +221,7 @@ def test_a_delete_marker_takes_the_media_of_all_versions(bucket: Bucket, nxcloud
     gone(nxcloud, *media)
 
 
-def test_an_undelete_keeps_the_media(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_an_undelete_keeps_the_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     bucket.keep_versions()
     [media_id] = some_media(nxcloud, 1)
     bucket.store(media_id)
@@ -235,7 +235,9 @@ def test_an_undelete_keeps_the_media(bucket: Bucket, nxcloud: Simulator) -> None
     assert (PHONE, media_id) in nxcloud.provider.media
 
 
-def test_the_media_of_an_overwritten_store_stays_until_the_file_is_deleted(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_the_media_of_an_overwritten_store_stays_until_the_file_is_deleted(
+    bucket: Bucket, nxcloud: FakeNxCloud
+) -> None:
     media = some_media(nxcloud, 2)
     for media_id in media:
         bucket.store(media_id, content=media_id.encode())
@@ -246,7 +248,7 @@ def test_the_media_of_an_overwritten_store_stays_until_the_file_is_deleted(bucke
 
 
 def test_a_late_deletion_takes_what_was_stored_before_and_keeps_what_was_stored_after(
-    bucket: Bucket, nxcloud: Simulator
+    bucket: Bucket, nxcloud: FakeNxCloud
 ) -> None:
     before, after = some_media(nxcloud, 2)
     bucket.connect(hold="DeletionQueue")
@@ -262,7 +264,7 @@ def test_a_late_deletion_takes_what_was_stored_before_and_keeps_what_was_stored_
     assert (PHONE, after) in nxcloud.provider.media
 
 
-def test_a_deletion_that_overtakes_the_store_takes_its_media_all_the_same(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_a_deletion_that_overtakes_the_store_takes_its_media_all_the_same(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     bucket.keep_versions()
     [media_id] = some_media(nxcloud, 1)
     bucket.connect(hold="IndexQueue")
@@ -275,7 +277,7 @@ def test_a_deletion_that_overtakes_the_store_takes_its_media_all_the_same(bucket
     gone(nxcloud, media_id)
 
 
-def test_a_link_to_a_file_that_is_gone_by_then_takes_the_media(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_a_link_to_a_file_that_is_gone_by_then_takes_the_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.store()
     bucket.delete()
@@ -285,7 +287,7 @@ def test_a_link_to_a_file_that_is_gone_by_then_takes_the_media(bucket: Bucket, n
     gone(nxcloud, media_id)
 
 
-def test_a_link_to_a_file_that_is_not_there_yet_takes_the_media_too(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_a_link_to_a_file_that_is_not_there_yet_takes_the_media_too(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.link(media_id)
     gone(nxcloud, media_id)
@@ -295,7 +297,7 @@ def test_a_link_to_a_file_that_is_not_there_yet_takes_the_media_too(bucket: Buck
     assert [(line["outcome"], line.get("reason")) for line in lines] == [("deleted", None), ("skipped", "no_media")]
 
 
-def test_a_link_to_a_version_that_is_gone_by_then_takes_the_media(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_a_link_to_a_version_that_is_gone_by_then_takes_the_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     bucket.keep_versions()
     olds, current = some_media(nxcloud, 2)
     version = bucket.store()
@@ -308,7 +310,9 @@ def test_a_link_to_a_version_that_is_gone_by_then_takes_the_media(bucket: Bucket
     assert (PHONE, current) in nxcloud.provider.media
 
 
-def test_metadata_of_a_store_that_was_overwritten_are_read_from_its_version(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_metadata_of_a_store_that_was_overwritten_are_read_from_its_version(
+    bucket: Bucket, nxcloud: FakeNxCloud
+) -> None:
     bucket.keep_versions()
     media = some_media(nxcloud, 2)
     bucket.connect(hold="IndexQueue")
@@ -321,7 +325,7 @@ def test_metadata_of_a_store_that_was_overwritten_are_read_from_its_version(buck
 
 
 def test_metadata_that_were_overwritten_unread_are_not_mistaken_for_the_new_ones(
-    bucket: Bucket, nxcloud: Simulator
+    bucket: Bucket, nxcloud: FakeNxCloud
 ) -> None:
     lost, current = some_media(nxcloud, 2)
     bucket.connect(hold="IndexQueue")
@@ -338,7 +342,7 @@ def test_metadata_that_were_overwritten_unread_are_not_mistaken_for_the_new_ones
     assert (PHONE, lost) in nxcloud.provider.media
 
 
-def test_a_deletion_that_failed_finds_the_link_again(bucket: Bucket, nxcloud: Simulator) -> None:
+def test_a_deletion_that_failed_finds_the_link_again(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.store(media_id)
     linked(bucket.stack, media_id)
@@ -357,7 +361,7 @@ def test_what_can_never_be_linked_lies_in_the_dead_letter_queue_with_its_reason(
     assert reason.startswith("not_understood: names a media and no object")
 
 
-def test_no_log_holds_a_secret_or_a_whole_number(bucket: Bucket, nxcloud: Simulator, cloud: LocalCloud) -> None:
+def test_no_log_holds_a_secret_or_a_whole_number(bucket: Bucket, nxcloud: FakeNxCloud, cloud: LocalCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.link(media_id)
     gone(nxcloud, media_id)

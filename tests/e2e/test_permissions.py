@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localdev.cloud import LocalCloud
-from localdev.fake_nxcloud import Fault, Simulator
+from localdev.fake_nxcloud import FakeNxCloud, Fault
 from localdev.stack import Stack
 from tests.conftest import PHONE
 from tests.e2e.conftest import QUEUES, ROLES, deployed
@@ -31,7 +31,7 @@ class Stage:
     """A stack whose roles lose a permission for a while, and what its functions are asked to do meanwhile."""
 
     stack: Stack
-    nxcloud: Simulator
+    nxcloud: FakeNxCloud
 
     @property
     def bucket(self) -> str:
@@ -222,7 +222,7 @@ def named(resource: str) -> Callable[[Stage], object]:
 
 
 @pytest.fixture(scope="module")
-def stage(cloud: LocalCloud, nxcloud: Simulator) -> Stage:
+def stage(cloud: LocalCloud, nxcloud: FakeNxCloud) -> Stage:
     return Stage(deployed(cloud, nxcloud, "least", CreateSourceBucket="true"), nxcloud)
 
 
@@ -236,11 +236,11 @@ PROOFS: Proofs = {
     **running_a_job("BackfillRole"),
     ("DeleteMediaRole", "ReadQueue", "sqs:ChangeMessageVisibility"): (
         a_failed_deletion,
-        '"error":"ClientError","queue_url"',  # of delaying_failed; with the permission, it is the handle that fails
+        '"error":"ClientError","queue_url"',  # of visibility_timeout_failed; with the permission, it is the handle that fails
     ),
     ("DeleteMediaRole", "DeadLetter", "sqs:SendMessage"): (
         lambda stage: stage.prints(DELETE, {}),
-        "dead_lettering_failed",
+        "dead_letter_send_failed",
     ),
     ("DeleteMediaRole", "ReadCredentials", "secretsmanager:GetSecretValue"): (
         a_first_deletion,
@@ -260,7 +260,7 @@ PROOFS: Proofs = {
     ),
     ("DeleteMediaRole", "RememberDeletions", "dynamodb:UpdateItem"): (
         lambda stage: stage.prints(DELETE, stage.media()),
-        "deletion_not_remembered",
+        "idempotency_record_not_saved",
     ),
     ("DeleteMediaRole", "RememberDeletions", "dynamodb:DeleteItem"): (a_failed_deletion_and_its_repeat, "in_progress"),
     ("DeleteMediaRole", "LookAtObjects", "s3:GetObject"): (
@@ -273,7 +273,7 @@ PROOFS: Proofs = {
     ),
     ("IndexMediaRole", "DeadLetter", "sqs:SendMessage"): (
         lambda stage: stage.prints(INDEX, {}),
-        "dead_lettering_failed",
+        "dead_letter_send_failed",
     ),
     ("IndexMediaRole", "WriteIndex", "dynamodb:Query"): (
         lambda stage: stage.prints(INDEX, stage.missing() | stage.media()),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from localdev.cloud import LocalCloud
-from localdev.fake_nxcloud import Fault, Simulator
+from localdev.fake_nxcloud import FakeNxCloud, Fault
 from localdev.stack import Stack
 from tests.conftest import PHONE
 from tests.e2e.conftest import dead_letter, deployed, eventually, send
@@ -14,12 +14,12 @@ from tools.redrive import redrive, urls
 
 
 @pytest.fixture(scope="module")
-def stack(cloud: LocalCloud, nxcloud: Simulator) -> Stack:
+def stack(cloud: LocalCloud, nxcloud: FakeNxCloud) -> Stack:
     return deployed(cloud, nxcloud, "redrive")
 
 
 @pytest.fixture
-def media(nxcloud: Simulator, well_behaved: None) -> dict[str, str]:  # noqa: ARG001 (for what it does)
+def media(nxcloud: FakeNxCloud, well_behaved: None) -> dict[str, str]:  # noqa: ARG001 (for what it does)
     return {"business_phone": PHONE, "media_id": nxcloud.provider.add_media(PHONE)}
 
 
@@ -29,11 +29,11 @@ def send_back(stack: Stack) -> int:
     return max(redrive(stack.cloud.client("sqs"), dead_url, queue_url), default=0)
 
 
-def assert_reaches_nxcloud(nxcloud: Simulator, media: dict[str, str]) -> None:
+def assert_reaches_nxcloud(nxcloud: FakeNxCloud, media: dict[str, str]) -> None:
     eventually(lambda: (media["business_phone"], media["media_id"]) not in nxcloud.provider.media)
 
 
-def test_what_was_rejected(stack: Stack, nxcloud: Simulator, media: dict[str, str]) -> None:
+def test_what_was_rejected(stack: Stack, nxcloud: FakeNxCloud, media: dict[str, str]) -> None:
     nxcloud.misbehave(Fault("code", code=9006, action="deleteMedia"))  # the number is not bound to an application
     send(stack, media)
     dead_letter(stack, media["media_id"])
@@ -42,14 +42,14 @@ def test_what_was_rejected(stack: Stack, nxcloud: Simulator, media: dict[str, st
     assert send_back(stack) == 0
 
 
-def test_what_lambda_wrapped(stack: Stack, nxcloud: Simulator, media: dict[str, str]) -> None:
+def test_what_lambda_wrapped(stack: Stack, nxcloud: FakeNxCloud, media: dict[str, str]) -> None:
     put(stack, {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": media})
     assert send_back(stack) == 1
     assert_reaches_nxcloud(nxcloud, media)
 
 
 def test_what_sqs_or_eventbridge_put_there_without_a_reason(
-    stack: Stack, nxcloud: Simulator, media: dict[str, str]
+    stack: Stack, nxcloud: FakeNxCloud, media: dict[str, str]
 ) -> None:
     put(stack, media)
     assert send_back(stack) == 1

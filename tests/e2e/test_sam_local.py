@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localdev.cloud import ROOT
-from localdev.sandbox import CLOUD_PORT, SIMULATOR_PORT, Sandbox, sandbox
+from localdev.sandbox import CLOUD_PORT, NXCLOUD_PORT, Sandbox, sandbox
 from localdev.stack import function_for
 from tests.conftest import EVENTS
 from tests.e2e.samples import kept, promised
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.docker
 @pytest.fixture(scope="module", autouse=True)
 def box() -> Iterator[Sandbox]:
     """What `make local` runs."""
-    with sandbox("0.0.0.0", CLOUD_PORT, SIMULATOR_PORT) as running:  # noqa: S104 (for the function's container)
+    with sandbox("0.0.0.0", CLOUD_PORT, NXCLOUD_PORT) as running:  # noqa: S104 (for the function's container)
         yield running
 
 

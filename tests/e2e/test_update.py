@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from localdev.cloud import LocalCloud
-from localdev.fake_nxcloud import Simulator
+from localdev.fake_nxcloud import FakeNxCloud
 from localdev.stack import Stack, deploy
 from tests.conftest import CREDENTIALS, PHONE
 from tests.e2e.conftest import deployed
@@ -22,7 +22,7 @@ def invoke(stack: Stack, media_id: str) -> Any:  # noqa: ANN401 (whatever the fu
 
 
 def test_changed_parameters_reach_the_live_version_and_the_queues_and_leave_the_secret_alone(
-    cloud: LocalCloud, nxcloud: Simulator
+    cloud: LocalCloud, nxcloud: FakeNxCloud
 ) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     stack = deployed(cloud, nxcloud, "updated", DryRun="true")

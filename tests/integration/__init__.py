@@ -1,1 +1,1 @@
-"""Our code with real neighbours: the simulator over HTTP, moto for AWS."""
+"""Our code with real neighbours: the fake NXCloud over HTTP, moto for AWS."""

@@ -1,4 +1,4 @@
-"""The functions in this process: their own code and libraries, moto for AWS, the simulator for the provider."""
+"""The functions in this process: their own code and libraries, moto for AWS, the fake NXCloud for the provider."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from moto import mock_aws
 
 from delete_media import app
 from index_media import app as index_app
-from localdev.fake_nxcloud import Simulator
+from localdev.fake_nxcloud import FakeNxCloud
 from localdev.index import create_idempotency_table, create_index_table
-from media_cleanup.aws import Aws
-from media_cleanup.settings import DeletionSettings, LinkingSettings, SweepSettings
+from media_cleanup.aws.clients import AwsClients
+from media_cleanup.settings import DeleteMediaSettings, IndexMediaSettings, SweepIndexSettings
 from sweep_index import app as sweep_app
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE, Context, sample
 
@@ -33,21 +33,21 @@ class World:
 
     def __init__(
         self,
-        simulator: Simulator,
+        fake_nxcloud: FakeNxCloud,
         capsys: pytest.CaptureFixture[str],
         dead_letter_queue_url: str,
         deletion_queue_url: str,
     ) -> None:
-        self.simulator = simulator
+        self.fake_nxcloud = fake_nxcloud
         self.dead_letter_queue_url = dead_letter_queue_url
         self.deletion_queue_url = deletion_queue_url
         self._capsys = capsys
         self.output = ""
 
     @property
-    def aws(self) -> Aws:
+    def aws(self) -> AwsClients:
         """The deletion function's own clients."""
-        return app._deletion(DeletionSettings.from_environment(os.environ)).aws  # noqa: SLF001 (the way in)
+        return app._deletion(DeleteMediaSettings.from_environment(os.environ)).aws  # noqa: SLF001 (the way in)
 
     def invoke(self, event: object, **context: Any) -> Any:  # noqa: ANN401 (whatever the function answers)
         """Invokes the deletion function; what it printed is in `output` afterwards."""
@@ -68,14 +68,14 @@ class World:
             self.output = self._capsys.readouterr().out
 
     @property
-    def index_aws(self) -> Aws:
+    def index_aws(self) -> AwsClients:
         """The index function's own clients."""
-        return index_app._linking(LinkingSettings.from_environment(os.environ)).aws  # noqa: SLF001 (likewise)
+        return index_app._linking(IndexMediaSettings.from_environment(os.environ)).aws  # noqa: SLF001 (likewise)
 
     @property
-    def sweep_aws(self) -> Aws:
+    def sweep_aws(self) -> AwsClients:
         """The sweep function's own clients."""
-        return sweep_app._sweep(SweepSettings.from_environment(os.environ))._aws  # noqa: SLF001 (likewise)
+        return sweep_app._sweep(SweepIndexSettings.from_environment(os.environ))._aws  # noqa: SLF001 (likewise)
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ class World:
     @property
     def calls(self) -> list[str]:
         """The Media-IDs whose deletion was asked for."""
-        return [call.media_id for call in self.simulator.provider.calls if call.action == "deleteMedia"]
+        return [call.media_id for call in self.fake_nxcloud.provider.calls if call.action == "deleteMedia"]
 
     def links(self) -> list[dict[str, str]]:
         """The items of the index that are links, without their keys."""
@@ -125,7 +125,9 @@ class World:
 
 
 @pytest.fixture
-def world(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[World]:
+def world(
+    fake_nxcloud: FakeNxCloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[World]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -138,7 +140,7 @@ def world(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         boto3.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(secret))
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         queue_url = boto3.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
-        monkeypatch.setenv("NXCLOUD_BASE_URL", simulator.url)
+        monkeypatch.setenv("NXCLOUD_BASE_URL", fake_nxcloud.url)
         monkeypatch.setenv("NXCLOUD_SECRET_ID", SECRET)
         create_index_table(boto3.client("dynamodb"), TABLE)
         monkeypatch.setenv("MEDIA_INDEX_TABLE", TABLE)
@@ -148,7 +150,7 @@ def world(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", queue_url)
         deletion_queue_url = boto3.client("sqs").create_queue(QueueName="deletions")["QueueUrl"]
         monkeypatch.setenv("DELETION_QUEUE_URL", deletion_queue_url)
-        yield World(simulator, capsys, queue_url, deletion_queue_url)
+        yield World(fake_nxcloud, capsys, queue_url, deletion_queue_url)
 
 
 def sqs(*bodies: object, receives: int = 1) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def calls(world: World) -> Counter[str]:
 
 
 def messages(world: World, count: int) -> list[dict[str, str]]:
-    return [{"business_phone": PHONE, "media_id": world.simulator.provider.add_media(PHONE)} for _ in range(count)]
+    return [{"business_phone": PHONE, "media_id": world.fake_nxcloud.provider.add_media(PHONE)} for _ in range(count)]
 
 
 def test_a_deletion_costs_two_calls_and_the_secret_is_read_once(world: World, calls: Counter[str]) -> None:
@@ -45,7 +45,7 @@ def test_a_repeat_costs_one_call(world: World, calls: Counter[str]) -> None:
 
 
 def test_all_that_come_again_are_delayed_by_one_call(world: World, calls: Counter[str]) -> None:
-    world.simulator.misbehave(Fault("status", times=10))
+    world.fake_nxcloud.misbehave(Fault("status", times=10))
     assert len(failed(world.invoke(sqs(*messages(world, 10))))) == 10
     assert calls == {"GetSecretValue": 1, "PutItem": 10, "DeleteItem": 10, "ChangeMessageVisibilityBatch": 1}
 

@@ -1,4 +1,4 @@
-"""The client against the simulator: real signatures over real bytes, and every fault on the wire."""
+"""The client against the fake NXCloud: real signatures over real bytes, and every fault on the wire."""
 
 import socket
 import traceback
@@ -7,19 +7,19 @@ from time import monotonic
 
 import pytest
 
-from localdev.fake_nxcloud import Fault, Simulator
+from localdev.fake_nxcloud import FakeNxCloud, Fault
 from localdev.fake_nxcloud.faults import Kind
 from nxcloud import (
+    ApiError,
     ClockSkewError,
     Credentials,
     CredentialsRefusedError,
-    InvalidAnswerError,
     InvalidRequestError,
+    InvalidResponseError,
     MediaClient,
     MediaFile,
-    NoAnswerError,
+    NoResponseError,
     NxCloudError,
-    RefusedError,
     system_clock_ms,
 )
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
@@ -29,8 +29,8 @@ FAULT_S = 20.0
 
 
 @pytest.fixture
-def client(simulator: Simulator) -> MediaClient:
-    return MediaClient(simulator.url)
+def client(fake_nxcloud: FakeNxCloud) -> MediaClient:
+    return MediaClient(fake_nxcloud.url)
 
 
 def delete(client: MediaClient, credentials: Credentials = CREDENTIALS) -> NxCloudError:
@@ -41,11 +41,11 @@ def delete(client: MediaClient, credentials: Credentials = CREDENTIALS) -> NxClo
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
-def test_a_media_is_deleted(simulator: Simulator, algorithm: str) -> None:
-    answer = MediaClient(simulator.url, algorithm=algorithm).delete_media(CREDENTIALS, PHONE, MEDIA_ID)  # type: ignore[arg-type]
+def test_a_media_is_deleted(fake_nxcloud: FakeNxCloud, algorithm: str) -> None:
+    answer = MediaClient(fake_nxcloud.url, algorithm=algorithm).delete_media(CREDENTIALS, PHONE, MEDIA_ID)  # type: ignore[arg-type]
     assert (answer.code, answer.message, answer.http_status) == (0, "success", 200)
-    assert simulator.provider.media == {}
-    [call] = simulator.provider.calls
+    assert fake_nxcloud.provider.media == {}
+    [call] = fake_nxcloud.provider.calls
     assert (call.checked, call.algorithm) == ("signature valid", algorithm)
     assert call.body == (
         b'{"business_phone": "8615800001795", "Media-ID": "fd81acff-eea8-4d9d-acc9-6c62904d6615",'
@@ -59,14 +59,14 @@ def test_a_media_is_looked_up(client: MediaClient) -> None:
 
 
 def test_a_media_that_is_not_there(client: MediaClient) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(ApiError) as caught:
         client.get_media(CREDENTIALS, PHONE, "unknown")
     assert caught.value.provider_code == -1
 
 
-def test_a_lookup_without_an_address_is_no_success(client: MediaClient, simulator: Simulator) -> None:
-    simulator.misbehave(Fault("unconfirmed"))
-    with pytest.raises(RefusedError):
+def test_a_lookup_without_an_address_is_no_success(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
+    fake_nxcloud.misbehave(Fault("unconfirmed"))
+    with pytest.raises(ApiError):
         client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
 
 
@@ -82,17 +82,17 @@ def test_wrong_credentials(client: MediaClient, credentials: Credentials, kind: 
     assert (type(error), error.provider_code) == (kind, code)
 
 
-def test_a_wrong_clock(simulator: Simulator) -> None:
-    late = MediaClient(simulator.url, now_ms=lambda: system_clock_ms() - 61_000)
+def test_a_wrong_clock(fake_nxcloud: FakeNxCloud) -> None:
+    late = MediaClient(fake_nxcloud.url, now_ms=lambda: system_clock_ms() - 61_000)
     assert type(delete(late)) is ClockSkewError
 
 
-def test_each_attempt_is_signed_for_its_own_time(simulator: Simulator) -> None:
+def test_each_attempt_is_signed_for_its_own_time(fake_nxcloud: FakeNxCloud) -> None:
     times = iter([system_clock_ms(), system_clock_ms() + 1])
-    client = MediaClient(simulator.url, now_ms=lambda: next(times))
+    client = MediaClient(fake_nxcloud.url, now_ms=lambda: next(times))
     client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
     client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
-    first, second = simulator.provider.calls
+    first, second = fake_nxcloud.provider.calls
     assert int(second.ts) - int(first.ts) == 1
     assert {first.checked, second.checked} == {"signature valid"}
 
@@ -100,32 +100,32 @@ def test_each_attempt_is_signed_for_its_own_time(simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        (Fault("code", code=-1), RefusedError),
-        (Fault("code", code=9001), RefusedError),
-        (Fault("code", code=424242), RefusedError),
-        (Fault("unconfirmed"), RefusedError),
+        (Fault("code", code=-1), ApiError),
+        (Fault("code", code=9001), ApiError),
+        (Fault("code", code=424242), ApiError),
+        (Fault("unconfirmed"), ApiError),
         (Fault("code", code=9002), InvalidRequestError),
         (Fault("code", code=1009), CredentialsRefusedError),
-        (Fault("status", status=429, retry_after=7), InvalidAnswerError),
-        (Fault("status", status=500), InvalidAnswerError),
-        (Fault("status", status=503), InvalidAnswerError),
-        (Fault("status", status=404), InvalidAnswerError),
-        (Fault("oversized"), InvalidAnswerError),
-        (Fault("reset"), NoAnswerError),
-        (Fault("lost"), NoAnswerError),
-        (Fault("close"), NoAnswerError),
-        (Fault("truncated"), NoAnswerError),
-        (Fault("hang", seconds=FAULT_S), NoAnswerError),
-        (Fault("latency", seconds=FAULT_S), NoAnswerError),
-        (Fault("drip_headers", seconds=FAULT_S), NoAnswerError),
-        (Fault("drip_body", seconds=FAULT_S), NoAnswerError),
+        (Fault("status", status=429, retry_after=7), InvalidResponseError),
+        (Fault("status", status=500), InvalidResponseError),
+        (Fault("status", status=503), InvalidResponseError),
+        (Fault("status", status=404), InvalidResponseError),
+        (Fault("oversized"), InvalidResponseError),
+        (Fault("reset"), NoResponseError),
+        (Fault("lost"), NoResponseError),
+        (Fault("close"), NoResponseError),
+        (Fault("truncated"), NoResponseError),
+        (Fault("hang", seconds=FAULT_S), NoResponseError),
+        (Fault("latency", seconds=FAULT_S), NoResponseError),
+        (Fault("drip_headers", seconds=FAULT_S), NoResponseError),
+        (Fault("drip_body", seconds=FAULT_S), NoResponseError),
     ],
     ids=lambda value: f"{value.kind}-{value.code}-{value.status}" if isinstance(value, Fault) else "",
 )
 def test_every_fault_becomes_an_error_of_ours_in_time(
-    client: MediaClient, simulator: Simulator, fault: Fault, kind: type[Exception]
+    client: MediaClient, fake_nxcloud: FakeNxCloud, fault: Fault, kind: type[Exception]
 ) -> None:
-    simulator.misbehave(fault)
+    fake_nxcloud.misbehave(fault)
     began = monotonic()
     error = delete(client)
     assert type(error) is kind
@@ -136,44 +136,44 @@ def test_every_fault_becomes_an_error_of_ours_in_time(
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (200, "", InvalidAnswerError),
-        (200, "null", InvalidAnswerError),
-        (200, "[]", InvalidAnswerError),
-        (200, "<html>", InvalidAnswerError),
-        (200, "{", InvalidAnswerError),
-        (200, "[" * 60_000, InvalidAnswerError),
-        (200, "{}", InvalidAnswerError),
-        (200, '{"code": "0", "data": {"success": true}}', InvalidAnswerError),
-        (200, '{"code": 0.0, "data": {"success": true}}', InvalidAnswerError),
-        (200, '{"code": false, "data": {"success": true}}', InvalidAnswerError),
-        (200, '{"code": 0}', RefusedError),
-        (200, '{"code": 0, "data": null}', RefusedError),
-        (200, '{"code": 0, "data": []}', RefusedError),
-        (200, '{"code": 0, "data": {"success": "true"}}', RefusedError),
-        (200, '{"code": 0, "data": {"success": 1}}', RefusedError),
+        (200, "", InvalidResponseError),
+        (200, "null", InvalidResponseError),
+        (200, "[]", InvalidResponseError),
+        (200, "<html>", InvalidResponseError),
+        (200, "{", InvalidResponseError),
+        (200, "[" * 60_000, InvalidResponseError),
+        (200, "{}", InvalidResponseError),
+        (200, '{"code": "0", "data": {"success": true}}', InvalidResponseError),
+        (200, '{"code": 0.0, "data": {"success": true}}', InvalidResponseError),
+        (200, '{"code": false, "data": {"success": true}}', InvalidResponseError),
+        (200, '{"code": 0}', ApiError),
+        (200, '{"code": 0, "data": null}', ApiError),
+        (200, '{"code": 0, "data": []}', ApiError),
+        (200, '{"code": 0, "data": {"success": "true"}}', ApiError),
+        (200, '{"code": 0, "data": {"success": 1}}', ApiError),
         (200, '{"code": 9002, "message": null}', InvalidRequestError),
         (400, '{"code": 9002, "message": "wrong"}', InvalidRequestError),
         (401, '{"code": 1003, "message": "wrong"}', CredentialsRefusedError),
-        (302, '{"code": 0, "data": {"success": true}}', InvalidAnswerError),
-        (404, '{"code": 0, "data": {"success": true}}', InvalidAnswerError),
-        (429, '{"code": 9002, "message": "slow down"}', InvalidAnswerError),
-        (500, '{"code": 0, "data": {"success": true}}', InvalidAnswerError),
-        (503, '{"code": 9002, "message": "down"}', InvalidAnswerError),
+        (302, '{"code": 0, "data": {"success": true}}', InvalidResponseError),
+        (404, '{"code": 0, "data": {"success": true}}', InvalidResponseError),
+        (429, '{"code": 9002, "message": "slow down"}', InvalidResponseError),
+        (500, '{"code": 0, "data": {"success": true}}', InvalidResponseError),
+        (503, '{"code": 9002, "message": "down"}', InvalidResponseError),
     ],
 )
 def test_only_the_documented_answer_is_a_success(
-    client: MediaClient, simulator: Simulator, status: int, body: str, kind: type[Exception]
+    client: MediaClient, fake_nxcloud: FakeNxCloud, status: int, body: str, kind: type[Exception]
 ) -> None:
-    simulator.misbehave(Fault("raw", status=status, body=body))
+    fake_nxcloud.misbehave(Fault("raw", status=status, body=body))
     error = delete(client)
     assert (type(error), error.http_status) == (kind, status)
 
 
-def test_a_redirect_is_not_followed(client: MediaClient, simulator: Simulator) -> None:
-    with Simulator(CREDENTIALS.access_key, CREDENTIALS.access_secret) as elsewhere:
-        simulator.misbehave(Fault("redirect", location=f"{elsewhere.url}/api/wa/deleteMedia"))
+def test_a_redirect_is_not_followed(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
+    with FakeNxCloud(CREDENTIALS.access_key, CREDENTIALS.access_secret) as elsewhere:
+        fake_nxcloud.misbehave(Fault("redirect", location=f"{elsewhere.url}/api/wa/deleteMedia"))
         error = delete(client)
-        assert (type(error), error.http_status) == (InvalidAnswerError, 307)
+        assert (type(error), error.http_status) == (InvalidResponseError, 307)
         assert elsewhere.provider.calls == []
 
 
@@ -188,50 +188,50 @@ def test_proxies_and_netrc_of_the_environment_are_not_used(
     assert client.delete_media(CREDENTIALS, PHONE, MEDIA_ID).code == 0
 
 
-def test_connections_are_kept_alive(client: MediaClient, simulator: Simulator) -> None:
+def test_connections_are_kept_alive(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
     for _ in range(3):
         client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
-    assert simulator.connections == 1
+    assert fake_nxcloud.connections == 1
 
 
 @pytest.mark.parametrize("kind", ["close", "reset"])
 def test_a_kept_alive_connection_that_died_is_replaced_at_once(
-    client: MediaClient, simulator: Simulator, kind: Kind
+    client: MediaClient, fake_nxcloud: FakeNxCloud, kind: Kind
 ) -> None:
     client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
-    simulator.misbehave(Fault(kind))
+    fake_nxcloud.misbehave(Fault(kind))
     client.delete_media(CREDENTIALS, PHONE, MEDIA_ID)
-    assert simulator.connections == 2
+    assert fake_nxcloud.connections == 2
 
 
 @pytest.mark.parametrize("kind", ["close", "reset"])
-def test_it_is_replaced_once_and_not_again(client: MediaClient, simulator: Simulator, kind: Kind) -> None:
+def test_it_is_replaced_once_and_not_again(client: MediaClient, fake_nxcloud: FakeNxCloud, kind: Kind) -> None:
     client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
-    simulator.misbehave(Fault(kind, times=2))
-    assert type(delete(client)) is NoAnswerError
-    assert simulator.connections == 2
-    assert [call.action for call in simulator.provider.calls] == ["getMedia"]
+    fake_nxcloud.misbehave(Fault(kind, times=2))
+    assert type(delete(client)) is NoResponseError
+    assert fake_nxcloud.connections == 2
+    assert [call.action for call in fake_nxcloud.provider.calls] == ["getMedia"]
 
 
-def test_a_new_connection_that_dies_is_not_tried_again(client: MediaClient, simulator: Simulator) -> None:
-    simulator.misbehave(Fault("reset"))
-    assert type(delete(client)) is NoAnswerError
-    assert simulator.connections == 1
+def test_a_new_connection_that_dies_is_not_tried_again(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
+    fake_nxcloud.misbehave(Fault("reset"))
+    assert type(delete(client)) is NoResponseError
+    assert fake_nxcloud.connections == 1
 
 
 @pytest.mark.parametrize(("retry_after", "seconds"), [(7, 7), (0, 0), (None, None)])
 def test_how_long_the_server_asks_to_wait(
-    client: MediaClient, simulator: Simulator, retry_after: int | None, seconds: int | None
+    client: MediaClient, fake_nxcloud: FakeNxCloud, retry_after: int | None, seconds: int | None
 ) -> None:
-    simulator.misbehave(Fault("status", status=429, retry_after=retry_after))
+    fake_nxcloud.misbehave(Fault("status", status=429, retry_after=retry_after))
     assert delete(client).retry_after_s == seconds
 
 
-def test_a_connection_with_half_an_answer_is_not_used_again(client: MediaClient, simulator: Simulator) -> None:
-    simulator.misbehave(Fault("oversized"))
+def test_a_connection_with_half_an_answer_is_not_used_again(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
+    fake_nxcloud.misbehave(Fault("oversized"))
     delete(client)
     client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
-    assert simulator.connections == 2
+    assert fake_nxcloud.connections == 2
 
 
 def test_a_host_that_does_not_accept_is_not_waited_for() -> None:
@@ -253,15 +253,15 @@ def test_a_refused_connection_and_an_unknown_host_say_so() -> None:
     assert "gaierror" in str(delete(MediaClient("http://nowhere.invalid")))
 
 
-def test_an_untrusted_certificate_is_refused(simulator: Simulator) -> None:
-    error = delete(MediaClient(simulator.url.replace("http:", "https:")))
+def test_an_untrusted_certificate_is_refused(fake_nxcloud: FakeNxCloud) -> None:
+    error = delete(MediaClient(fake_nxcloud.url.replace("http:", "https:")))
     assert "SSL" in str(error)
     assert_nothing_leaks(error)
 
 
-def test_a_provider_that_repeats_secrets_is_not_repeated(client: MediaClient, simulator: Simulator) -> None:
+def test_a_provider_that_repeats_secrets_is_not_repeated(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
     secrets = f"{CREDENTIALS.access_key} and {CREDENTIALS.access_secret}"
-    simulator.misbehave(Fault("code", code=9001, message=f"you sent {secrets} " + "x" * 1000))
+    fake_nxcloud.misbehave(Fault("code", code=9001, message=f"you sent {secrets} " + "x" * 1000))
     error = delete(client)
     assert error.provider_message is not None
     assert error.provider_message.startswith("you sent *** and *** xxx")

@@ -1,4 +1,4 @@
-"""The deletion function in this process: its own code and libraries, moto for AWS, the simulator for the provider."""
+"""The deletion function in this process: its own code and libraries, moto for AWS, the fake NXCloud for the provider."""
 
 import json
 from collections.abc import Callable
@@ -8,8 +8,7 @@ import boto3
 import pytest
 
 from localdev.fake_nxcloud import Fault
-from media_cleanup.direct import RequestsFailedError
-from media_cleanup.settings import SettingsError
+from media_cleanup.errors import RequestsFailedError, SettingsError
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE, sample
 from tests.integration.conftest import BUCKET, KEY, MASKED, MEDIA_MESSAGE, SECRET, World, failed, forbid, sqs
 
@@ -161,12 +160,12 @@ def test_a_dry_run_does_everything_but_the_call(world: World, monkeypatch: pytes
     monkeypatch.setenv("DRY_RUN", "true")
     world.invoke(sample("sqs-messages"))
     assert world.outcomes == [("skipped", "dry_run")] * 3
-    assert world.simulator.provider.calls == []
+    assert world.fake_nxcloud.provider.calls == []
 
 
 def test_exactly_the_failed_messages_come_again(world: World) -> None:
-    world.simulator.misbehave(Fault("code", code=9001))
-    second = world.simulator.provider.add_media(PHONE)
+    world.fake_nxcloud.misbehave(Fault("code", code=9001))
+    second = world.fake_nxcloud.provider.add_media(PHONE)
     answer = world.invoke(
         sqs(MEDIA_MESSAGE, {"business_phone": PHONE, "media_id": second}, sample("s3-created"), "nonsense", receives=3)
     )
@@ -182,16 +181,16 @@ def test_exactly_the_failed_messages_come_again(world: World) -> None:
 
 
 def test_a_wholly_failed_batch_names_its_messages_instead_of_raising(world: World) -> None:
-    world.simulator.misbehave(Fault("status", times=2))
+    world.fake_nxcloud.misbehave(Fault("status", times=2))
     assert failed(world.invoke(sqs(MEDIA_MESSAGE, MEDIA_MESSAGE))) == ["message-0", "message-1"]
 
 
 def test_a_message_succeeds_only_when_all_its_records_have(world: World) -> None:
-    other = world.simulator.provider.add_media(PHONE)
+    other = world.fake_nxcloud.provider.add_media(PHONE)
     records = [sample("s3-removed")["Records"][0] for _ in range(3)]
     records[1]["s3"]["object"]["key"] = f"{PHONE}/{other}.jpg"
     records[2]["s3"]["object"]["key"] = "%FF"
-    world.simulator.misbehave(Fault("status"))
+    world.fake_nxcloud.misbehave(Fault("status"))
     assert failed(world.invoke(sqs({"Records": records}))) == ["message-0"]
     assert world.outcomes == [("unavailable", "invalid_answer"), ("deleted", None), ("rejected", "not_understood")]
     assert world.dead_letters() == []  # not before the message goes
@@ -207,7 +206,7 @@ def test_only_the_rejected_part_of_a_message_is_dead_lettered(world: World) -> N
 
 
 def test_what_can_never_succeed_is_dead_lettered_as_it_came(world: World) -> None:
-    world.simulator.misbehave(Fault("code", code=9002, message=f"{PHONE} is wrong"))
+    world.fake_nxcloud.misbehave(Fault("code", code=9002, message=f"{PHONE} is wrong"))
     body = json.dumps(MEDIA_MESSAGE, indent=3)
     assert failed(world.invoke(sqs(body))) == []
     [(dead, attributes)] = world.dead_letters()
@@ -224,13 +223,13 @@ def test_what_can_never_succeed_is_dead_lettered_as_it_came(world: World) -> Non
 def test_a_message_that_cannot_be_dead_lettered_stays(world: World) -> None:
     boto3.client("sqs").delete_queue(QueueUrl=world.dead_letter_queue_url)
     assert failed(world.invoke(sqs("nonsense"))) == ["message-0"]
-    assert world.lines[-1]["message"] == "dead_lettering_failed"
+    assert world.lines[-1]["message"] == "dead_letter_send_failed"
 
 
 @pytest.mark.parametrize("trigger", ["s3", "eventbridge", "sns", "direct"])
 def test_without_a_queue_a_failure_raises_after_all_were_tried(world: World, trigger: str) -> None:
     records = [sample("s3-removed")["Records"][0] for _ in range(2)]
-    other = world.simulator.provider.add_media(PHONE)
+    other = world.fake_nxcloud.provider.add_media(PHONE)
     records[1]["s3"]["object"]["key"] = f"{PHONE}/{other}.jpg"
     sns = sample("sns-s3")
     sns["Records"][0]["Sns"]["Message"] = json.dumps({"Records": records})
@@ -240,7 +239,7 @@ def test_without_a_queue_a_failure_raises_after_all_were_tried(world: World, tri
         "sns": sns,
         "direct": {"requestPayload": {"Records": records}},
     }[trigger]
-    world.simulator.misbehave(Fault("code", code=9001))
+    world.fake_nxcloud.misbehave(Fault("code", code=9001))
     with pytest.raises(
         RequestsFailedError, match=r"^1 of [12] requests failed: unavailable: provider_failed"
     ) as caught:
@@ -262,7 +261,7 @@ def test_without_a_queue_what_can_never_succeed_raises_too(world: World) -> None
 def test_what_is_no_deletion_calls_nobody(world: World, name: str) -> None:
     world.invoke(sample(name))
     assert {outcome for outcome, _ in world.outcomes} == {"skipped"}
-    assert world.simulator.provider.calls == []
+    assert world.fake_nxcloud.provider.calls == []
 
 
 def test_no_call_starts_that_cannot_end_in_time(world: World) -> None:
@@ -313,10 +312,10 @@ def test_the_secret_is_read_once_for_many_requests(world: World) -> None:
 
 
 def test_connections_to_the_provider_outlive_an_invocation(world: World) -> None:
-    world.simulator.provider.evergreen.add((PHONE, MEDIA_ID))
+    world.fake_nxcloud.provider.evergreen.add((PHONE, MEDIA_ID))
     world.invoke(sqs(MEDIA_MESSAGE, MEDIA_MESSAGE))
     world.invoke(sqs(MEDIA_MESSAGE))
-    assert world.simulator.connections == 1
+    assert world.fake_nxcloud.connections == 1
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics")  # Powertools': there were no requests to count
@@ -347,7 +346,7 @@ def test_whatever_the_key_each_line_is_one_line_of_json(world: World, key: str) 
 
 def test_neither_secrets_nor_numbers_are_printed(world: World) -> None:
     secrets = f"{CREDENTIALS.access_key} {CREDENTIALS.access_secret} {PHONE}"
-    world.simulator.misbehave(*(Fault("code", code=code, message=secrets) for code in (9001, 9002, 1003)))
+    world.fake_nxcloud.misbehave(*(Fault("code", code=code, message=secrets) for code in (9001, 9002, 1003)))
     printed = ""
     for event in (sqs(*[MEDIA_MESSAGE] * 3, sample("s3-removed"), sample("s3-created")), sample("sqs-s3-removed")):
         world.invoke(event)

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from localdev.fake_nxcloud import Fault
-from media_cleanup.direct import RequestsFailedError
+from media_cleanup.errors import RequestsFailedError
 from tests.conftest import MEDIA_ID, PHONE, sample
 from tests.integration.conftest import BUCKET, MASKED, TABLE, World, failed, forbid, sqs
 
@@ -86,18 +86,18 @@ def test_an_object_without_metadata_costs_one_head_and_nothing_else(world: World
 
 
 def test_several_media_of_an_object_do_not_hold_each_other_back(world: World) -> None:
-    world.simulator.provider.add_media(PHONE, OTHER_ID)
+    world.fake_nxcloud.provider.add_media(PHONE, OTHER_ID)
     labelled(world, media_id=f"{MEDIA_ID} {OTHER_ID}")
     assert world.outcomes == [("linked", None), ("linked", None)]
     remove()
-    world.simulator.misbehave(Fault("code", code=9001))
+    world.fake_nxcloud.misbehave(Fault("code", code=9001))
     removed = sqs(event("ObjectRemoved:Delete", sequencer="02"))
     assert failed(world.invoke(removed)) == ["message-0"]
     assert sorted(world.outcomes) == [("deleted", None), ("unavailable", "provider_failed")]
     assert len(world.links()) == 1  # not before the confirmation
     assert failed(world.invoke(removed)) == []
     assert world.links() == []
-    assert not world.simulator.provider.media
+    assert not world.fake_nxcloud.provider.media
 
 
 def test_one_bad_id_is_dead_lettered_and_the_others_are_linked(world: World) -> None:
@@ -271,7 +271,7 @@ def test_an_item_that_makes_no_sense_is_reported_and_harms_nobody(world: World) 
     boto3.client("dynamodb").put_item(TableName=TABLE, Item=item)
     remove()
     assert failed(world.invoke(sqs(DELETION))) == []
-    assert [line["message"] for line in world.lines] == ["index_item_not_understood", "media_deletion"]
+    assert [line["message"] for line in world.lines] == ["index_item_invalid", "media_deletion"]
     assert world.lines[0]["link"] == "by hand"
     assert world.calls == [MEDIA_ID]
 

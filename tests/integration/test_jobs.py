@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from media_cleanup.events import NotUnderstoodError
+from media_cleanup.errors import MalformedError
 from tests.conftest import MEDIA_ID, PHONE, sample
 from tests.integration.conftest import BUCKET, World, forbid
 
@@ -156,7 +156,7 @@ def test_an_object_outside_of_the_prefix_is_left_alone(world: World, monkeypatch
 @pytest.mark.parametrize("version", ["1.0", "3.0", None, 2, f"+{PHONE}"])
 def test_another_schema_raises_and_says_which_to_ask_for(world: World, version: object) -> None:
     store(metadata=MEDIA_ID)
-    with pytest.raises(NotUnderstoodError, match=r'"InvocationSchemaVersion": "2\.0"') as raised:
+    with pytest.raises(MalformedError, match=r'"InvocationSchemaVersion": "2\.0"') as raised:
         world.index(job(ENCODED, invocationSchemaVersion=version))
     assert PHONE not in str(raised.value) + world.output
     assert world.outcomes == [("rejected", "not_understood")]
@@ -167,7 +167,7 @@ def test_another_schema_raises_and_says_which_to_ask_for(world: World, version: 
     "words", [{"tasks": None}, {"tasks": []}, {"tasks": [7]}, {"tasks": [{"s3Key": "a"}]}, {"invocationId": None}]
 )
 def test_an_invocation_that_cannot_be_answered_raises(world: World, words: dict[str, Any]) -> None:
-    with pytest.raises(NotUnderstoodError, match="S3 Batch Operations named no"):
+    with pytest.raises(MalformedError, match="S3 Batch Operations named no"):
         world.index(job(**words))
 
 

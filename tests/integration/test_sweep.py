@@ -6,8 +6,7 @@ import boto3
 import pytest
 
 from media_cleanup import sweep
-from media_cleanup.asking import RequestNotSentError
-from media_cleanup.index import IndexUnreachableError
+from media_cleanup.errors import DependencyUnavailable
 from tests.conftest import MEDIA_ID, PHONE
 from tests.integration.conftest import BUCKET, TABLE, World, forbid
 
@@ -25,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(world: World, monkeypatch: pytest.MonkeyPatch) -> Clock:  # noqa: ARG001 (before the function's first use)
     clock = Clock()
-    monkeypatch.setattr(sweep.Sweep.__init__, "__defaults__", (lambda: clock.now_s, clock.pauses.append))
+    monkeypatch.setattr(sweep.SweepIndex.__init__, "__defaults__", (lambda: clock.now_s, clock.pauses.append))
     return clock
 
 
@@ -139,7 +138,7 @@ def test_a_deletion_that_is_under_way_is_waited_for(
             item = {"object": {"S": f"{BUCKET}/photos/house.jpg"}, "link": {"S": "0"}}
             boto3.client("dynamodb").delete_item(TableName=TABLE, Key=item)
 
-    monkeypatch.setattr(sweep.Sweep.__init__, "__defaults__", (lambda: clock.now_s, pause))
+    monkeypatch.setattr(sweep.SweepIndex.__init__, "__defaults__", (lambda: clock.now_s, pause))
     assert world.sweep() == swept(links=1)
     assert world.asked() == []
 
@@ -153,8 +152,8 @@ def test_looks_are_spread(world: World, clock: Clock) -> None:
 
 
 def test_a_slice_goes_on_where_the_last_one_ended(world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("media_cleanup.index.PAGE_ITEMS", 2)
-    monkeypatch.setattr(sweep, "MOST_GONE", 3)
+    monkeypatch.setattr("media_cleanup.aws.media_index.PAGE_ITEMS", 2)
+    monkeypatch.setattr(sweep, "MAX_MISSING_PER_SLICE", 3)
     keys = [f"{number}.jpg" for number in range(8)]
     for key in keys:
         link(file(key))
@@ -212,7 +211,7 @@ def test_a_slice_that_could_not_ask_fails_and_is_done_again(world: World) -> Non
     link(file())
     url = world.deletion_queue_url
     boto3.client("sqs").delete_queue(QueueUrl=url)
-    with pytest.raises(RequestNotSentError, match="SQS answered"):
+    with pytest.raises(DependencyUnavailable, match="SQS answered"):
         world.sweep()
     assert boto3.client("sqs").create_queue(QueueName="deletions")["QueueUrl"] == url
     assert world.sweep() == swept(links=1, gone=1)
@@ -224,5 +223,5 @@ def test_a_slice_that_could_not_ask_fails_and_is_done_again(world: World) -> Non
 def test_an_index_that_does_not_answer_fails_the_slice(world: World, operation: str) -> None:
     link(file())
     forbid(world.sweep_aws.dynamodb, operation, 400)
-    with pytest.raises(IndexUnreachableError, match=f"DynamoDB answered Refused for the table {TABLE}"):
+    with pytest.raises(DependencyUnavailable, match=f"DynamoDB answered Refused for the table {TABLE}"):
         world.sweep()

@@ -99,7 +99,7 @@ BUGS = (
     PlantedBug(
         "link removed before the confirmation",
         "deletion.py",
-        "if outcome.result in {Result.DELETED, Result.ALREADY_GONE}:",
+        "if outcome.outcome in {Outcome.DELETED, Outcome.ALREADY_GONE}:",
         "if outcome:",
     ),
     PlantedBug(
@@ -214,8 +214,8 @@ BUGS = (
         "the sweep remembers before it has asked",
         "sweep.py",
         "        gone = self._ask_for(found.gone)\n"
-        "        self._index.remember(Progress(progress.began_s, found.after, found.ended))\n",
-        "        self._index.remember(Progress(progress.began_s, found.after, found.ended))\n"
+        "        self._index.remember(SweepCheckpoint(progress.began_s, found.after, found.ended))\n",
+        "        self._index.remember(SweepCheckpoint(progress.began_s, found.after, found.ended))\n"
         "        gone = self._ask_for(found.gone)\n",
     ),
     PlantedBug(

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media_cleanup.links import Link, LivingObject, Removal, media_to_delete
-from media_cleanup.media import Media, S3Object
+from media_cleanup.deletion_rules import CurrentObject, ObjectDeletion, decide
+from media_cleanup.model import Link, Media, S3Object
 from tests.model.bucket import BUCKET
 from tests.model.reference import Case, PlainLink, PlainObject, chosen
 from tests.model.world import PHONE, PLAIN_KEY
@@ -29,9 +29,9 @@ def cases(draw: st.DrawFn) -> Case:
 @given(cases())
 def test_the_choice_equals_that_of_the_plain_reference(case: Case) -> None:
     seen = case.readable
-    living = LivingObject(seen.version_id, seen.etag, frozenset(map(_media, seen.media))) if seen else None
-    goes = media_to_delete(
-        Removal(_file(case.removed_version_id), case.removal_sequencer),
+    living = CurrentObject(seen.version_id, seen.etag, frozenset(map(_media, seen.media))) if seen else None
+    goes = decide(
+        ObjectDeletion(_file(case.removed_version_id), case.removal_sequencer),
         map(_link, case.links),
         _media(case.spelled) if case.spelled else None,
         living,

@@ -27,19 +27,18 @@ from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
-from media_cleanup.asking import RequestNotSentError
-from media_cleanup.aws import Aws
-from media_cleanup.deletion import Deletion
-from media_cleanup.events import requests_in_text
-from media_cleanup.idempotency import ConfirmedDeletions
-from media_cleanup.index import IndexUnreachableError
-from media_cleanup.linking import Linking
-from media_cleanup.media import Media
-from media_cleanup.outcome import Outcome, Result
-from media_cleanup.provider import Provider
-from media_cleanup.settings import DeletionSettings, LinkingSettings, SweepSettings
-from media_cleanup.sweep import Sweep
-from media_cleanup.task import Task, carry_out
+from media_cleanup.aws.clients import AwsClients
+from media_cleanup.aws.idempotency import ConfirmedDeletions
+from media_cleanup.delete_media import DeleteMedia
+from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.index_media import IndexMedia
+from media_cleanup.model import Media
+from media_cleanup.outcome import Outcome
+from media_cleanup.result import Result
+from media_cleanup.settings import DeleteMediaSettings, IndexMediaSettings, SweepIndexSettings
+from media_cleanup.sweep_index import SweepIndex
+from media_cleanup.triggers.parsing import parse_body
+from media_cleanup.triggers.runner import RequestHandler, handle_safely
 from tests.model.bucket import BUCKET, Bucket, Version, Versioning
 from tests.model.interleaving import Invocation
 
@@ -120,7 +119,7 @@ class World:
         self.bucket = Bucket(versioning, self.send)
         self.table = Table(self._call)
         aws = cast(
-            "Aws",
+            "AwsClients",
             SimpleNamespace(
                 s3=SimpleNamespace(head_object=self._head_object, get_object_tagging=self._get_object_tagging),
                 dynamodb=self.table,
@@ -129,11 +128,13 @@ class World:
         )
         provider = cast("Provider", SimpleNamespace(delete=self._delete))
         confirmed = cast("ConfirmedDeletions", SimpleNamespace(once=self._once))
-        self._tasks: dict[str, Task] = {
-            "index": Linking(LinkingSettings.from_environment(ENVIRONMENT), aws),
-            "deletion": Deletion(DeletionSettings.from_environment(ENVIRONMENT), aws, provider, confirmed),
+        self._tasks: dict[str, RequestHandler] = {
+            "index": IndexMedia(IndexMediaSettings.from_environment(ENVIRONMENT), aws),
+            "deletion": DeleteMedia(DeleteMediaSettings.from_environment(ENVIRONMENT), aws, provider, confirmed),
         }
-        self._sweep = Sweep(SweepSettings.from_environment(ENVIRONMENT), aws, lambda: self.now_s, lambda _: None)
+        self._sweep = SweepIndex(
+            SweepIndexSettings.from_environment(ENVIRONMENT), aws, lambda: self.now_s, lambda _: None
+        )
 
     # What a test does
 
@@ -217,11 +218,11 @@ class World:
             self._sweep_on()
             return
         task = self._tasks[message.queue]
-        requests = requests_in_text(message.body, PHONE)
-        outcomes = [outcome for request in requests for outcome in carry_out(task, request, 1, lambda: 60_000)]
-        self.told.append(f"{message} -> {[(str(one.result), one.reason, one.media) for one in outcomes]}")
+        requests = parse_body(message.body, PHONE)
+        outcomes = [outcome for request in requests for outcome in handle_safely(task, request, 1, lambda: 60_000)]
+        self.told.append(f"{message} -> {[(str(one.outcome), one.reason, one.media) for one in outcomes]}")
         self.broken += [str(one.reason) for one in outcomes if "internal_error" in str(one.reason)]
-        if any(one.result is Result.UNAVAILABLE for one in outcomes):
+        if any(one.outcome is Outcome.UNAVAILABLE for one in outcomes):
             self.messages.append(message)
 
     def _sweep_on(self) -> None:
@@ -229,7 +230,7 @@ class World:
         links_left = iter(range(SLICE_LINKS))
         try:
             found = self._sweep.sweep_on(lambda: 60_000 if next(links_left, None) is not None else 0)
-        except (IndexUnreachableError, RequestNotSentError) as error:
+        except DependencyUnavailable as error:
             self.told.append(f"sweep -> {error}")
         else:
             self.told.append(f"sweep -> {found}")
@@ -274,33 +275,33 @@ class World:
         self.send(message["QueueUrl"], message["MessageBody"])
         return {"MessageId": "asked"}
 
-    def _once(self, media: Media, delete: Callable[[], Outcome], _: Callable[[], int]) -> Outcome:
+    def _once(self, media: Media, delete: Callable[[], Result], _: Callable[[], int]) -> Result:
         """What the record of confirmed deletions does."""
         try:
             self._call(f"record of {media}")
         except ClientError:
-            return Outcome(result=Result.UNAVAILABLE, reason="idempotency_unreachable", media=media)
+            return Result(outcome=Outcome.UNAVAILABLE, reason="idempotency_unreachable", media=media)
         if media.media_id in self.deleted:
-            return Outcome(result=Result.ALREADY_GONE, reason="remembered", media=media)
+            return Result(outcome=Outcome.ALREADY_GONE, reason="remembered", media=media)
         if media in self._being_deleted:
-            return Outcome(result=Result.UNAVAILABLE, reason="in_progress", media=media)
+            return Result(outcome=Outcome.UNAVAILABLE, reason="in_progress", media=media)
         self._being_deleted.add(media)
         try:
             return delete()
         finally:
             self._being_deleted.remove(media)
 
-    def _delete(self, media: Media, _attempt: int, _time_left_ms: Callable[[], int], *, dry_run: bool) -> Outcome:
+    def _delete(self, media: Media, _attempt: int, _time_left_ms: Callable[[], int], *, dry_run: bool) -> Result:
         """What NXCloud does, unless the connection breaks."""
         if dry_run:
             raise AssertionError("no history is a dry run")
         try:
             self._call(f"delete {media}")
         except ClientError:
-            return Outcome(result=Result.UNAVAILABLE, reason="no_answer", media=media)
+            return Result(outcome=Outcome.UNAVAILABLE, reason="no_answer", media=media)
         self._check_safety(media.media_id)
         self.deleted.add(media.media_id)
-        return Outcome(result=Result.DELETED, media=media)
+        return Result(outcome=Outcome.DELETED, media=media)
 
     # What is true
 

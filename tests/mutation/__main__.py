@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cosmic_ray.work_db import WorkDB, use_db
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SweepCheckpoint, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from localdev.cloud import ROOT
@@ -80,7 +80,7 @@ def main() -> int:
     chosen = [module for module in TESTS if module.name in parser.parse_args().modules] or list(TESTS)
     console = Console(highlight=False)
     columns = (TextColumn("{task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress, ThreadPoolExecutor(2) as pool:
+    with SweepCheckpoint(*columns, console=console) as progress, ThreadPoolExecutor(2) as pool:
         findings = list(pool.map(lambda module: mutate(module, progress), chosen))
     known = {
         Mutant(one["module"], one["was"], one["becomes"]): one["because"]
@@ -120,7 +120,7 @@ def table(findings: list[Findings], known: dict[Mutant, str]) -> Table:
     return shown
 
 
-def mutate(module: Path, progress: Progress) -> Findings:
+def mutate(module: Path, progress: SweepCheckpoint) -> Findings:
     """Tries every mutant of a module, in a copy of the project."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy, session = Path(folder) / "project", Path(folder) / "session.sqlite"
@@ -136,7 +136,7 @@ def mutate(module: Path, progress: Progress) -> Findings:
     return Findings(module, len(tried), tuple(survivors))
 
 
-def _try_all(copy: Path, config: Path, session: Path, task: TaskID, progress: Progress) -> None:
+def _try_all(copy: Path, config: Path, session: Path, task: TaskID, progress: SweepCheckpoint) -> None:
     with use_db(str(session), WorkDB.Mode.open) as work:
         progress.update(task, total=work.num_work_items)
         command = [_tool("cosmic-ray"), "exec", str(config), str(session)]

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from nxcloud import (
+    ApiError,
     ClockSkewError,
     CredentialsRefusedError,
-    InvalidAnswerError,
     InvalidRequestError,
-    NoAnswerError,
+    InvalidResponseError,
+    NoResponseError,
     NxCloudError,
-    RefusedError,
     system_clock_ms,
 )
 from tests.redelivery_model.world import Fault, Run, World
@@ -20,11 +20,11 @@ MEDIA = [f"fd81acff-eea8-4d9d-acc9-6c62904d661{number}" for number in range(5)]
 MAX_ASKED = 6
 MAX_TURNS = 80
 UNAVAILABLE: tuple[NxCloudError, ...] = (
-    RefusedError("", provider_code=-1, http_status=200),
-    NoAnswerError("no complete answer"),
-    InvalidAnswerError("HTTP 503", http_status=503),
-    InvalidAnswerError("HTTP 429", http_status=429, retry_after_s=3600),
-    InvalidAnswerError("HTTP 429", http_status=429, retry_after_s=10**9),
+    ApiError("", provider_code=-1, http_status=200),
+    NoResponseError("no complete answer"),
+    InvalidResponseError("HTTP 503", http_status=503),
+    InvalidResponseError("HTTP 429", http_status=429, retry_after_s=3600),
+    InvalidResponseError("HTTP 429", http_status=429, retry_after_s=10**9),
     CredentialsRefusedError("", provider_code=1003, http_status=200),
     ClockSkewError("", provider_code=1004, http_status=200, server_time_ms=system_clock_ms()),
 )

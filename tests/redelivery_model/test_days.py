@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
-from nxcloud import InvalidAnswerError, NxCloudError, RefusedError
+from nxcloud import ApiError, InvalidResponseError, NxCloudError
 from tests.redelivery_model.history import HOPELESS, MEDIA, UNAVAILABLE, History
 from tests.redelivery_model.queue import LONGEST_HIDDEN_S
 from tests.redelivery_model.world import MAX_RECEIVES, RETENTION_S, TIMEOUT_S, VISIBILITY_S, Fault, Run, World
@@ -14,8 +14,8 @@ from tests.redelivery_model.world import MAX_RECEIVES, RETENTION_S, TIMEOUT_S, V
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 PICKS = 300  # bytes for a history to pick by
-ONE, OTHER = MEDIA[:2]
-MINUS_ONE = RefusedError("", provider_code=-1, http_status=200)
+ONE, UNKNOWN = MEDIA[:2]
+MINUS_ONE = ApiError("", provider_code=-1, http_status=200)
 
 
 def times(examples: int) -> settings:
@@ -63,7 +63,7 @@ def test_nobody_comes_again_before_retry_after_has_passed_but_all_do_within_hour
     asked_s: list[int | None], jitter: object
 ) -> None:
     note(f"jitter by {jitter}")
-    answers = iter([InvalidAnswerError("HTTP 429", http_status=429, retry_after_s=wait_s) for wait_s in asked_s])
+    answers = iter([InvalidResponseError("HTTP 429", http_status=429, retry_after_s=wait_s) for wait_s in asked_s])
     with World(lambda _: next(answers, MINUS_ONE)) as world:
         message = world.ask(HOPELESS)
         world.come_to_rest()
@@ -96,7 +96,7 @@ def test_a_confirmation_is_remembered_for_30_days_and_no_longer(later_s: int) ->
 @given(
     calls=st.integers(0, 8),
     at_once=st.booleans(),
-    media=st.sampled_from([[(ONE,)], [(ONE, OTHER)], [(ONE,), (OTHER,)], [(ONE,), (ONE,)]]),
+    media=st.sampled_from([[(ONE,)], [(ONE, UNKNOWN)], [(ONE,), (UNKNOWN,)], [(ONE,), (ONE,)]]),
     repeat_s=st.none() | st.integers(0, VISIBILITY_S - 1),
 )
 def test_a_crash_at_any_call_holds_nothing_up_for_longer_than_the_visibility_timeout(
@@ -129,7 +129,7 @@ def test_a_crash_at_any_call_holds_nothing_up_for_longer_than_the_visibility_tim
 def test_two_workers_on_one_media_do_not_both_call(turns: list[int], *, confirmed: bool) -> None:
     with World(lambda _: None if confirmed else MINUS_ONE) as world:
         world.ask(ONE)
-        world.ask(ONE, OTHER)
+        world.ask(ONE, UNKNOWN)
         workers = [run for run in (world.deliver(1), world.deliver(1)) if run]
         assert len(workers) == 2
         for turn in turns:

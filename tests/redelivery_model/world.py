@@ -13,18 +13,18 @@ from urllib.parse import quote_plus
 from botocore.exceptions import ClientError, ReadTimeoutError
 from samcli.yamlhelper import yaml_parse
 
-from media_cleanup.aws import Aws
-from media_cleanup.credentials import CredentialsStore
-from media_cleanup.deletion import Deletion
-from media_cleanup.idempotency import ConfirmedDeletions
-from media_cleanup.observability import metrics
-from media_cleanup.provider import Provider
-from media_cleanup.redelivery import settle_batch
-from media_cleanup.settings import DeletionSettings
-from nxcloud import Answer, CorrectedClock, Credentials, MediaClient, NoAnswerError, NxCloudError
+from media_cleanup.aws.clients import AwsClients
+from media_cleanup.aws.credentials import CredentialsStore
+from media_cleanup.aws.idempotency import ConfirmedDeletions
+from media_cleanup.delete_media import DeleteMedia
+from media_cleanup.provider.gateway import NxCloudGateway
+from media_cleanup.settings import DeleteMediaSettings
+from media_cleanup.telemetry import metrics
+from media_cleanup.triggers.sqs import process_sqs_batch
+from nxcloud import ApiResponse, CorrectedClock, Credentials, MediaClient, NoResponseError, NxCloudError
 from tests.conftest import CREDENTIALS, EVENTS, PHONE
 from tests.model.interleaving import Invocation
-from tests.redelivery_model.queue import Clock, Message, Queue, Receipt, RefusedError, failed_ids
+from tests.redelivery_model.queue import Clock, Message, Queue, Receipt, RequestRefusedError, failed_ids
 from tests.redelivery_model.records import Records
 
 TEMPLATE = yaml_parse((EVENTS.parent / "template.yaml").read_text())
@@ -35,7 +35,7 @@ RETENTION_S: int = RESOURCES["DeletionQueue"]["Properties"]["MessageRetentionPer
 DEAD_RETENTION_S: int = RESOURCES["DeletionDeadLetterQueue"]["Properties"]["MessageRetentionPeriod"]
 MAX_RECEIVES: int = RESOURCES["DeletionQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
 REMEMBERED_S = 30 * 24 * 3600
-SETTINGS = DeletionSettings.from_environment(
+SETTINGS = DeleteMediaSettings.from_environment(
     {
         "NXCLOUD_BASE_URL": "https://nxcloud.example",
         "NXCLOUD_SECRET_ID": "secret",
@@ -63,7 +63,7 @@ class Run(Invocation):
     it, and when, save where the table refused to take that in.
     """
 
-    def __init__(self, work: Callable[[Any], None], batch: list[Receipt], ends_s: int, task: Deletion) -> None:
+    def __init__(self, work: Callable[[Any], None], batch: list[Receipt], ends_s: int, task: DeleteMedia) -> None:
         self.batch = batch
         self.ends_s = ends_s
         self.task = task
@@ -124,7 +124,7 @@ class World:
         self._hindered: set[tuple[str, int]] = set()
         self._remembered_s: dict[str, int] = {}
         self._records = Records(self.clock, self._call_of_table)
-        self._free: list[Deletion] = []
+        self._free: list[DeleteMedia] = []
 
     def __enter__(self) -> Self:
         logging.disable()  # thousands of lines
@@ -230,9 +230,9 @@ class World:
 
     # What the function meets
 
-    def _environment(self) -> Deletion:
+    def _environment(self) -> DeleteMedia:
         aws = cast(
-            "Aws",
+            "AwsClients",
             SimpleNamespace(
                 s3=SimpleNamespace(head_object=self._head_object),
                 dynamodb=self._records,
@@ -245,14 +245,14 @@ class World:
         )
         nxcloud = cast("MediaClient", SimpleNamespace(delete_media=self._delete_media))
         credentials = CredentialsStore(aws, SETTINGS.secret_id, clock=lambda: self.clock.now_s)
-        provider = Provider(nxcloud, CorrectedClock(), credentials, verify_absence=SETTINGS.verify_absence)
-        return Deletion(SETTINGS, aws, provider, ConfirmedDeletions(aws, SETTINGS.idempotency_table))
+        provider = NxCloudGateway(nxcloud, CorrectedClock(), credentials, verify_absence=SETTINGS.verify_absence)
+        return DeleteMedia(SETTINGS, aws, provider, ConfirmedDeletions(aws, SETTINGS.idempotency_table))
 
     def _work(self, run: Run) -> None:
         """What Lambda does with a batch: it hands over the event, and takes what succeeded out of the queue."""
         event = {"Records": [_record(receipt) for receipt in run.batch]}
         try:
-            answer: object = settle_batch(event, run.task, lambda: (run.ends_s - self.clock.now_s) * 1000)
+            answer: object = process_sqs_batch(event, run.task, lambda: (run.ends_s - self.clock.now_s) * 1000)
             with self._call("answer"):
                 pass
         except Exception as error:  # noqa: BLE001 (a bug, whatever it is)
@@ -332,13 +332,13 @@ class World:
             for entry in Entries:
                 try:
                     self.queue.change_visibility(entry["ReceiptHandle"], entry["VisibilityTimeout"])
-                except RefusedError as error:
+                except RequestRefusedError as error:
                     failed.append({"Id": entry["Id"], "Code": str(error)})
                     if "TotalVisibilityTimeout" in str(error):
                         self.broken.append(f"visibility of {entry['VisibilityTimeout']} s")
         return {"Successful": [], "Failed": failed}
 
-    def _delete_media(self, _credentials: Credentials, _phone: str, media_id: str, *, deadline_s: float) -> Answer:
+    def _delete_media(self, _credentials: Credentials, _phone: str, media_id: str, *, deadline_s: float) -> ApiResponse:
         run, began_s = self._run(), self.clock.now_s
         self._check_call(media_id)
         self.calls.append((began_s, media_id))
@@ -347,16 +347,16 @@ class World:
             with self._call(f"deleteMedia {media_id}"):
                 error = self.answers(media_id)
                 if self.clock.now_s - began_s > deadline_s:
-                    error = NoAnswerError("no complete answer from NXCloud: the deadline passed")
+                    error = NoResponseError("no complete answer from NXCloud: the deadline passed")
                 if error is None:
                     self.deleted.add(media_id)
         except (ClientError, ReadTimeoutError):
-            error = NoAnswerError("no complete answer from NXCloud")
+            error = NoResponseError("no complete answer from NXCloud")
         if error:
             run.calling = None
             raise error
         run.confirmed[media_id] = self.clock.now_s
-        return Answer(0, "success", {"success": True}, 200)
+        return ApiResponse(0, "success", {"success": True}, 200)
 
     # What is true
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nxcloud import ClockSkewError, InvalidAnswerError, InvalidRequestError, NxCloudError, RefusedError
-from nxcloud.answers import Answer, confirmed, retry_after_s
+from nxcloud import ApiError, ClockSkewError, InvalidRequestError, InvalidResponseError, NxCloudError
+from nxcloud.responses import ApiResponse, confirmed, retry_after_s
 
 DATE = "Thu, 15 Jan 2026 09:26:53 GMT"
 
 
-def read(status: int, answer: object, headers: dict[str, str] | None = None) -> Answer:
+def read(status: int, answer: object, headers: dict[str, str] | None = None) -> ApiResponse:
     return confirmed(status, headers or {}, json.dumps(answer).encode(), ("a key", "a secret"))
 
 
@@ -25,18 +25,18 @@ def refused(status: int, answer: object, headers: dict[str, str] | None = None) 
 @pytest.mark.parametrize("status", [200, 201, 299])
 def test_code_0_is_confirmed_where_http_agrees(status: int) -> None:
     answer = read(status, {"code": 0, "message": "success", "data": {"success": True}})
-    assert answer == Answer(0, "success", {"success": True}, status)
+    assert answer == ApiResponse(0, "success", {"success": True}, status)
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 7])
 def test_data_that_are_no_object_are_none(data: object) -> None:
-    assert read(200, {"code": 0, "data": data}) == Answer(0, "", {}, 200)
+    assert read(200, {"code": 0, "data": data}) == ApiResponse(0, "", {}, 200)
 
 
 @pytest.mark.parametrize("status", [199, 300, 307, 400, 404, 429, 500, 503])
 def test_code_0_proves_nothing_where_http_disagrees(status: int) -> None:
     error = refused(status, {"code": 0, "message": "success", "data": {"success": True}})
-    assert type(error) is InvalidAnswerError
+    assert type(error) is InvalidResponseError
     assert str(error) == f"NXCloud answered HTTP {status}"
     assert (error.provider_code, error.provider_message, error.http_status) == (0, "success", status)
 
@@ -50,27 +50,27 @@ def test_another_code_is_believed_where_it_is_the_requests_fault(status: int) ->
 
 def test_a_code_below_0_is_one_too() -> None:
     error = refused(200, {"code": -1, "message": "failed"})
-    assert (type(error), error.provider_code) == (RefusedError, -1)
+    assert (type(error), error.provider_code) == (ApiError, -1)
 
 
 @pytest.mark.parametrize("status", [199, 300, 307, 399, 429, 500, 503])
 def test_another_code_is_not_believed_from_a_server_that_is_unwell(status: int) -> None:
     error = refused(status, {"code": 9002, "message": "wrong number"}, {"Retry-After": "7"})
-    assert type(error) is InvalidAnswerError
+    assert type(error) is InvalidResponseError
     assert (error.provider_code, error.http_status, error.retry_after_s) == (9002, status, 7)
 
 
 @pytest.mark.parametrize("code", ["0", 0.0, False, True, None, [0], {}])
 def test_a_code_is_a_whole_number(code: object) -> None:
     error = refused(200, {"code": code, "data": {"success": True}}, {"Retry-After": "7"})
-    assert type(error) is InvalidAnswerError
+    assert type(error) is InvalidResponseError
     assert str(error) == "NXCloud answered HTTP 200 without a JSON object and its code"
     assert (error.http_status, error.retry_after_s) == (200, 7)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"0", b"null", b"\xff", b"[" * 100_000])
 def test_what_is_no_json_object_proves_nothing(body: bytes) -> None:
-    with pytest.raises(InvalidAnswerError):
+    with pytest.raises(InvalidResponseError):
         confirmed(200, {}, body, ())
 
 

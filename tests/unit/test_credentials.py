@@ -4,7 +4,8 @@ import traceback
 
 import pytest
 
-from media_cleanup.credentials import CredentialsError, parse_secret
+from media_cleanup.aws.credentials import parse_secret
+from media_cleanup.errors import DependencyUnavailable
 from nxcloud import Credentials
 
 CANARY = "canary-7f3a"
@@ -35,6 +36,6 @@ def test_a_good_secret() -> None:
     ],
 )
 def test_a_bad_secret_is_named_without_its_value(text: str | None, why: str) -> None:
-    with pytest.raises(CredentialsError, match=f"^secret nxcloud/credentials.*{why}") as caught:
+    with pytest.raises(DependencyUnavailable, match=f"^secret nxcloud/credentials.*{why}") as caught:
         parse_secret("nxcloud/credentials", text)
     assert CANARY not in "".join(traceback.format_exception(caught.value))

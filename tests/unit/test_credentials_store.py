@@ -8,13 +8,9 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from media_cleanup.aws import Aws
-from media_cleanup.credentials import (
-    CredentialsError,
-    CredentialsRefusedLatelyError,
-    CredentialsStore,
-    SecretUnreachableError,
-)
+from media_cleanup.aws.clients import AwsClients
+from media_cleanup.aws.credentials import CredentialsStore
+from media_cleanup.errors import DependencyUnavailable
 from nxcloud import Credentials
 
 OLD, NEW = Credentials("key", "old"), Credentials("key", "new")
@@ -27,7 +23,7 @@ class Secret:
         self.value: str | None = self.text(OLD)
         self.reads = 0
         self.now_s = 1000.0
-        self.store = CredentialsStore(cast("Aws", SimpleNamespace(secretsmanager=self)), "s", lambda: self.now_s)
+        self.store = CredentialsStore(cast("AwsClients", SimpleNamespace(secretsmanager=self)), "s", lambda: self.now_s)
 
     @staticmethod
     def text(credentials: Credentials) -> str:
@@ -76,7 +72,7 @@ def test_the_last_good_value_is_served_while_secrets_manager_is_down(secret: Sec
 def test_without_a_last_good_value_the_failure_is_told_and_not_repeated_for_each(secret: Secret) -> None:
     secret.value = None
     for _ in range(3):
-        with pytest.raises(SecretUnreachableError, match="answered ThrottlingException for secret s"):
+        with pytest.raises(DependencyUnavailable, match="answered ThrottlingException for secret s"):
             secret.store.get()
     assert secret.reads == 1
     secret.value = Secret.text(OLD)
@@ -88,7 +84,7 @@ def test_a_secret_that_became_unusable_is_not_covered_up(secret: Secret) -> None
     assert secret.store.get() == OLD
     secret.value = "nonsense"
     secret.now_s += 301
-    with pytest.raises(CredentialsError, match="not JSON"):
+    with pytest.raises(DependencyUnavailable, match="not JSON"):
         secret.store.get()
 
 
@@ -100,21 +96,21 @@ def test_after_a_refusal_it_is_read_afresh_at_most_once_a_minute(secret: Secret)
     secret.now_s += 60
     secret.value = Secret.text(NEW)
     assert secret.store.after_refusal_of(OLD) == NEW
-    assert secret.store.after_refusal_of(OLD) == NEW  # another worker's refusal; no need to read again
+    assert secret.store.after_refusal_of(OLD) == NEW  # another worker's error_for_code; no need to read again
     assert secret.reads == 3
 
 
 def test_an_unusable_secret_after_a_refusal_is_told(secret: Secret) -> None:
     assert secret.store.get() == OLD
     secret.value = "{}"
-    with pytest.raises(CredentialsError, match="accessKey"):
+    with pytest.raises(DependencyUnavailable, match="accessKey"):
         secret.store.after_refusal_of(OLD)
 
 
 def test_refused_credentials_rest_for_a_minute_or_until_there_are_new_ones(secret: Secret) -> None:
     assert secret.store.get() == OLD
     secret.store.refuse(OLD)
-    with pytest.raises(CredentialsRefusedLatelyError, match="secret s within the last 60 s"):
+    with pytest.raises(DependencyUnavailable, match="secret s within the last 60 s"):
         secret.store.get()
     secret.now_s += 60
     assert secret.store.get() == OLD

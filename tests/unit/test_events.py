@@ -8,20 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media_cleanup.events import (
-    Happening,
-    LinkRequest,
-    Nothing,
-    NotUnderstood,
-    NotUnderstoodError,
-    ObjectEvent,
-    Request,
-    requests_in,
-    requests_in_text,
-    tasks_in,
-    trigger_of,
-)
-from media_cleanup.media import Media, S3Object
+from media_cleanup.errors import MalformedError
+from media_cleanup.model import Media, S3Object
+from media_cleanup.request import LinkRequest, Malformed, ObjectEvent, ObjectEventType, Request
+from media_cleanup.triggers.parsing import Nothing, detect_trigger, parse_batch_tasks, parse_body, parse_payload
 from tests.conftest import EVENTS, MEDIA_ID, PHONE, sample
 
 BUCKET = "example-bucket"
@@ -36,25 +26,25 @@ IN_EVENTBRIDGE_MS = 1768469213000  # which tells whole seconds
 
 def read(event: Any) -> list[Request]:  # noqa: ANN401 (whatever JSON holds)
     """The requests of an event, through SQS where the event comes from there."""
-    if trigger_of(event) == "sqs":
-        return [request for record in event["Records"] for request in requests_in_text(record["body"], None)]
-    return requests_in(event, None)
+    if detect_trigger(event) == "sqs":
+        return [request for record in event["Records"] for request in parse_body(record["body"], None)]
+    return parse_payload(event, None)
 
 
 def about_an_object(event: Any) -> ObjectEvent:  # noqa: ANN401 (whatever JSON holds)
     """The first request of an event, which must be about an object."""
-    subject = read(event)[0].subject
+    subject = read(event)[0].action
     assert isinstance(subject, ObjectEvent)
     return subject
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
 def test_a_samples_name_begins_with_its_trigger(path: Any) -> None:  # noqa: ANN401
-    assert trigger_of(json.loads(path.read_text())) == path.stem.partition("-")[0]
+    assert detect_trigger(json.loads(path.read_text())) == path.stem.partition("-")[0]
 
 
-ASKED = ObjectEvent(Happening.NAMED, "request", FILE)
-REMOVED = ObjectEvent(Happening.REMOVED, "ObjectRemoved:Delete", FILE, sequencer="0068796A6D2A1B3C4D")
+ASKED = ObjectEvent(ObjectEventType.REQUESTED, "request", FILE)
+REMOVED = ObjectEvent(ObjectEventType.REMOVED, "ObjectRemoved:Delete", FILE, sequencer="0068796A6D2A1B3C4D")
 REMOVED_BY_EVENTBRIDGE = replace(REMOVED, name="Object Deleted")
 ETAG = "0123456789abcdef0123456789abcdef"
 MARKER = replace(
@@ -63,8 +53,8 @@ MARKER = replace(
     etag="d41d8cd98f00b204e9800998ecf8427e",
     sequencer="0068796A6D2A1B3C51",
 )
-STORED = ObjectEvent(Happening.STORED, "ObjectCreated:Put", FILE, ETAG, "0068796A6D2A1B3C40")
-TAGGED = ObjectEvent(Happening.TAGGED, "ObjectTagging:Put", FILE, ETAG)
+CREATED = ObjectEvent(ObjectEventType.CREATED, "ObjectCreated:Put", FILE, ETAG, "0068796A6D2A1B3C40")
+TAGGED = ObjectEvent(ObjectEventType.TAGGED, "ObjectTagging:Put", FILE, ETAG)
 
 
 @pytest.mark.parametrize(
@@ -82,23 +72,23 @@ TAGGED = ObjectEvent(Happening.TAGGED, "ObjectTagging:Put", FILE, ETAG)
         ("sqs-sns-s3", [REMOVED]),
         ("sqs-sns-raw-s3", [REMOVED]),
         ("sqs-failure-destination", [REMOVED]),
-        ("sqs-not-understood", [NotUnderstood("the body is no JSON")]),
+        ("sqs-not-understood", [Malformed("the body is no JSON")]),
         ("s3-removed", [REMOVED]),
         ("s3-delete-marker", [MARKER]),  # whose version is its own, not that of the file
-        ("s3-created", [STORED]),
+        ("s3-created", [CREATED]),
         ("s3-tagged", [TAGGED]),
         ("eventbridge-deleted", [REMOVED_BY_EVENTBRIDGE]),
         ("sns-s3", [REMOVED]),
     ],
 )
 def test_samples(name: str, subjects: list[object]) -> None:
-    assert [request.subject for request in read(sample(name))] == subjects
+    assert [request.action for request in read(sample(name))] == subjects
 
 
 def test_times_are_taken_from_the_event() -> None:
-    assert [request.happened_ms for request in read(sample("sqs-sns-s3"))] == [HAPPENED_MS]
-    assert [request.happened_ms for request in read(sample("eventbridge-deleted"))] == [IN_EVENTBRIDGE_MS]
-    assert [request.happened_ms for request in read(sample("direct-object"))] == [None]
+    assert [request.occurred_ms for request in read(sample("sqs-sns-s3"))] == [HAPPENED_MS]
+    assert [request.occurred_ms for request in read(sample("eventbridge-deleted"))] == [IN_EVENTBRIDGE_MS]
+    assert [request.occurred_ms for request in read(sample("direct-object"))] == [None]
 
 
 def test_a_strange_time_costs_the_lag_and_not_the_deletion() -> None:
@@ -116,23 +106,23 @@ def test_keys_are_decoded_once_in_notifications_and_not_at_all_in_eventbridge() 
 
 def test_each_of_several_records_can_stand_as_a_message_of_its_own() -> None:
     body = sample("sqs-s3-several-records")["Records"][0]["body"]
-    requests = requests_in_text(body, None)
+    requests = parse_body(body, None)
     assert [request.message for request in requests] == [
         {"Records": [record]} for record in json.loads(body)["Records"]
     ]
     for request in requests:
-        assert requests_in(request.message, None) == [
-            Request(request.subject, request.happened_ms)  # the same, and the whole of its message
+        assert parse_payload(request.message, None) == [
+            Request(request.action, request.occurred_ms)  # the same, and the whole of its message
         ]
 
 
 def test_one_bad_record_does_not_spoil_its_neighbours() -> None:
     event = sample("s3-removed")
     event["Records"] += ["nonsense", {}, event["Records"][0]]
-    subjects = [request.subject for request in requests_in(event, None)]
+    subjects = [request.action for request in parse_payload(event, None)]
     assert subjects[0] == subjects[3] == REMOVED
-    assert isinstance(subjects[1], NotUnderstood)
-    assert isinstance(subjects[2], NotUnderstood)
+    assert isinstance(subjects[1], Malformed)
+    assert isinstance(subjects[2], Malformed)
 
 
 @pytest.mark.parametrize(
@@ -168,20 +158,20 @@ def test_both_families_of_deletions(name: str) -> None:
 def test_what_is_no_deletion(name: str) -> None:
     event = sample("s3-removed")
     event["Records"][0]["eventName"] = name
-    assert about_an_object(event) == replace(REMOVED, happening=Happening.OTHER, name=name)
+    assert about_an_object(event) == replace(REMOVED, happening=ObjectEventType.UNKNOWN, name=name)
 
 
 @pytest.mark.parametrize(
     ("what", "happening"),
     [
-        ("Object Created", Happening.STORED),
-        ("Object Tags Added", Happening.TAGGED),
-        ("Object Tags Deleted", Happening.OTHER),
-        ("Object Restore Expired", Happening.OTHER),
-        ("Object Storage Class Changed", Happening.OTHER),
+        ("Object Created", ObjectEventType.CREATED),
+        ("Object Tags Added", ObjectEventType.TAGGED),
+        ("Object Tags Deleted", ObjectEventType.UNKNOWN),
+        ("Object Restore Expired", ObjectEventType.UNKNOWN),
+        ("Object Storage Class Changed", ObjectEventType.UNKNOWN),
     ],
 )
-def test_what_happened_in_eventbridges_words(what: str, happening: Happening) -> None:
+def test_what_happened_in_eventbridges_words(what: str, happening: ObjectEventType) -> None:
     event = sample("eventbridge-deleted") | {"detail-type": what}
     assert about_an_object(event) == replace(REMOVED, happening=happening, name=what)
 
@@ -190,14 +180,14 @@ def test_what_happened_in_eventbridges_words(what: str, happening: Happening) ->
 def test_every_kind_of_store(kind: str) -> None:
     event = sample("s3-created")
     event["Records"][0]["eventName"] = f"ObjectCreated:{kind}"
-    assert about_an_object(event) == replace(STORED, name=f"ObjectCreated:{kind}")
+    assert about_an_object(event) == replace(CREATED, name=f"ObjectCreated:{kind}")
 
 
 @pytest.mark.parametrize("version", ["null", "", None])
 def test_the_null_version_is_none(version: str | None) -> None:
     event = sample("s3-created")
     event["Records"][0]["s3"]["object"]["versionId"] = version
-    assert about_an_object(event) == STORED
+    assert about_an_object(event) == CREATED
 
 
 def test_a_permanent_deletion_names_its_version_and_a_delete_marker_does_not() -> None:
@@ -238,19 +228,19 @@ def test_an_unknown_type_of_deletion_is_taken_for_permanent(kind: str | None) ->
 def test_strange_sequencers_and_etags_count_as_left_out(detail: object) -> None:
     event = sample("s3-created")
     event["Records"][0]["s3"]["object"] |= {"sequencer": detail, "eTag": detail}
-    assert about_an_object(event) == replace(STORED, etag=None, sequencer=None)
+    assert about_an_object(event) == replace(CREATED, etag=None, sequencer=None)
 
 
 def test_an_event_of_an_unknown_kind_need_not_name_an_object() -> None:
     event = sample("s3-removed")
     event["Records"][0] |= {"eventName": "ObjectRestore:Completed", "s3": None}
-    assert about_an_object(event) == ObjectEvent(Happening.OTHER, "ObjectRestore:Completed", None)
+    assert about_an_object(event) == ObjectEvent(ObjectEventType.UNKNOWN, "ObjectRestore:Completed", None)
 
 
 def test_an_event_that_deletes_nothing_need_not_name_an_object() -> None:
     event = sample("s3-created")
     event["Records"][0]["s3"] = None
-    assert about_an_object(event) == replace(STORED, file=None, etag=None, sequencer=None)
+    assert about_an_object(event) == replace(CREATED, file=None, etag=None, sequencer=None)
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.1", "2.6", "2.99", None])
@@ -266,7 +256,7 @@ def test_every_minor_version_is_understood(version: str | None) -> None:
 def test_another_major_version_is_not_guessed_at(version: str) -> None:
     event = sample("s3-removed")
     event["Records"][0]["eventVersion"] = version
-    assert read(event)[0].subject == NotUnderstood(f"an S3 event of version {version}; version 2 is understood")
+    assert read(event)[0].action == Malformed(f"an S3 event of version {version}; version 2 is understood")
 
 
 @pytest.mark.parametrize(
@@ -282,8 +272,8 @@ def test_another_major_version_is_not_guessed_at(version: str) -> None:
 def test_a_deletion_that_does_not_say_of_what(change: dict[str, Any], why: str) -> None:
     event = sample("s3-removed")
     event["Records"][0] |= change
-    subject = read(event)[0].subject
-    assert isinstance(subject, NotUnderstood)
+    subject = read(event)[0].action
+    assert isinstance(subject, Malformed)
     assert why in subject.reason
 
 
@@ -302,18 +292,18 @@ def test_absent_and_empty_details_of_an_unversioned_bucket() -> None:
     ],
 )
 def test_media_in_our_words_and_in_the_providers(message: object) -> None:
-    assert requests_in(message, None) == [Request(MEDIA)]
+    assert parse_payload(message, None) == [Request(MEDIA)]
 
 
 def test_a_media_and_an_object_are_a_link() -> None:
     message = {"bucket": BUCKET, "key": KEY, "business_phone": PHONE, "media_id": MEDIA_ID}
-    assert requests_in(message, None) == [Request(LinkRequest(FILE, MEDIA))]
+    assert parse_payload(message, None) == [Request(LinkRequest(FILE, MEDIA))]
     versioned = S3Object(BUCKET, KEY, "some-version")
-    assert requests_in(message | {"version_id": "some-version"}, None) == [Request(LinkRequest(versioned, MEDIA))]
+    assert parse_payload(message | {"version_id": "some-version"}, None) == [Request(LinkRequest(versioned, MEDIA))]
 
 
 def test_a_media_without_a_phone_takes_the_default_one() -> None:
-    assert requests_in({"media_id": MEDIA_ID}, PHONE) == [Request(MEDIA)]
+    assert parse_payload({"media_id": MEDIA_ID}, PHONE) == [Request(MEDIA)]
 
 
 @pytest.mark.parametrize(
@@ -340,28 +330,28 @@ def test_a_media_without_a_phone_takes_the_default_one() -> None:
     ],
 )
 def test_what_nobody_can_act_on_says_why(message: object, why: str) -> None:
-    [request] = requests_in(message, None)
-    assert isinstance(request.subject, NotUnderstood)
-    assert why in request.subject.reason
+    [request] = parse_payload(message, None)
+    assert isinstance(request.action, Malformed)
+    assert why in request.action.reason
 
 
 @pytest.mark.parametrize("body", [None, "", "{", "\x00", "[" * 200_000, "9" * 5_000, '"\ud800"', 7])
 def test_bodies_that_are_no_json(body: object) -> None:
-    [request] = requests_in_text(body, None)
-    assert isinstance(request.subject, NotUnderstood)
+    [request] = parse_body(body, None)
+    assert isinstance(request.action, Malformed)
 
 
 def test_no_records_at_all_delete_nothing() -> None:
-    assert requests_in({"Records": []}, None) == [Request(Nothing("empty"))]
+    assert parse_payload({"Records": []}, None) == [Request(Nothing("empty"))]
 
 
 def test_envelopes_may_nest_but_not_without_end() -> None:
     message: dict[str, Any] = {"business_phone": PHONE, "media_id": MEDIA_ID}
     for _ in range(7):  # and the message itself
         message = {"requestPayload": message}
-    assert requests_in(message, None) == [Request(MEDIA)]
-    [request] = requests_in({"requestPayload": message}, None)
-    assert isinstance(request.subject, NotUnderstood)
+    assert parse_payload(message, None) == [Request(MEDIA)]
+    [request] = parse_payload({"requestPayload": message}, None)
+    assert isinstance(request.action, Malformed)
 
 
 JSON = st.recursive(
@@ -403,9 +393,9 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_nothing_that_json_can_hold_raises(payload: object) -> None:
-    assert requests_in(payload, PHONE)
-    assert requests_in_text(json.dumps(payload), None)
-    trigger_of(payload)
+    assert parse_payload(payload, PHONE)
+    assert parse_body(json.dumps(payload), None)
+    detect_trigger(payload)
 
 
 JOB = sample("index/s3-batch-job")
@@ -413,12 +403,12 @@ TASK = {"taskId": "1", "s3Bucket": BUCKET, "s3Key": KEY, "s3VersionId": None}
 
 
 def test_a_job_names_objects_task_by_task() -> None:
-    assert trigger_of(JOB) == "s3_batch"
-    assert list(tasks_in(JOB).values()) == [
-        Request(ObjectEvent(Happening.NAMED, "task", S3Object(BUCKET, f"photos/{name}.jpg")))
+    assert detect_trigger(JOB) == "s3_batch"
+    assert list(parse_batch_tasks(JOB).values()) == [
+        Request(ObjectEvent(ObjectEventType.REQUESTED, "task", S3Object(BUCKET, f"photos/{name}.jpg")))
         for name in ("house", "tagged")
     ]
-    assert list(tasks_in(JOB)) == [task["taskId"] for task in JOB["tasks"]]
+    assert list(parse_batch_tasks(JOB)) == [task["taskId"] for task in JOB["tasks"]]
 
 
 @pytest.mark.parametrize(
@@ -431,14 +421,16 @@ def test_a_job_names_objects_task_by_task() -> None:
     ],
 )
 def test_the_object_of_a_task(words: dict[str, Any], file: S3Object) -> None:
-    assert tasks_in(JOB | {"tasks": [TASK | words]}) == {"1": Request(ObjectEvent(Happening.NAMED, "task", file))}
+    assert parse_batch_tasks(JOB | {"tasks": [TASK | words]}) == {
+        "1": Request(ObjectEvent(ObjectEventType.REQUESTED, "task", file))
+    }
 
 
 @pytest.mark.parametrize("words", [{"s3Key": None}, {"s3Key": "%FF"}, {"s3Bucket": None}, {"s3VersionId": 7}])
 def test_a_task_that_names_no_object_says_so(words: dict[str, Any]) -> None:
-    [good, bad] = tasks_in(JOB | {"tasks": [TASK | {"taskId": "0"}, TASK | words]}).values()
-    assert isinstance(good.subject, ObjectEvent)
-    assert isinstance(bad.subject, NotUnderstood)
+    [good, bad] = parse_batch_tasks(JOB | {"tasks": [TASK | {"taskId": "0"}, TASK | words]}).values()
+    assert isinstance(good.action, ObjectEvent)
+    assert isinstance(bad.action, Malformed)
 
 
 @pytest.mark.parametrize(
@@ -453,8 +445,8 @@ def test_a_task_that_names_no_object_says_so(words: dict[str, Any]) -> None:
     ],
 )
 def test_another_schema_is_named(version: object, shown: str) -> None:
-    with pytest.raises(NotUnderstoodError) as raised:
-        tasks_in(JOB | {"invocationSchemaVersion": version})
+    with pytest.raises(MalformedError) as raised:
+        parse_batch_tasks(JOB | {"invocationSchemaVersion": version})
     expected = (
         f"S3 Batch Operations spoke its schema {shown}; create the job with " + '"InvocationSchemaVersion": "2.0"'
     )
@@ -472,5 +464,5 @@ def test_another_schema_is_named(version: object, shown: str) -> None:
     ],
 )
 def test_a_job_that_cannot_be_answered(words: dict[str, Any], what: str) -> None:
-    with pytest.raises(NotUnderstoodError, match=f"^S3 Batch Operations named {what}$"):
-        tasks_in(JOB | words)
+    with pytest.raises(MalformedError, match=f"^S3 Batch Operations named {what}$"):
+        parse_batch_tasks(JOB | words)

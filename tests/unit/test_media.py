@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from media_cleanup.media import InvalidMediaError, InvalidObjectError, Media, S3Object, media_in_key, media_in_labels
+from media_cleanup.errors import InvalidMediaError, InvalidObjectError
+from media_cleanup.model import Media, S3Object, media_in_key, media_in_labels
 from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN
 from tests.conftest import MEDIA_ID, PHONE
 
@@ -65,20 +66,20 @@ def test_an_optional_media_id_that_is_missing_spells_none() -> None:
 )
 def test_names_that_no_media_has(name: object) -> None:
     with pytest.raises(InvalidMediaError, match="media_id"):
-        Media.checked(PHONE, name)
+        Media.parse(PHONE, name)
     with pytest.raises(InvalidMediaError, match="business_phone"):
-        Media.checked(name, MEDIA_ID)
+        Media.parse(name, MEDIA_ID)
 
 
 def test_one_plus_is_dropped_from_a_phone_and_none_from_an_id() -> None:
-    assert Media.checked("+49301", "+a") == Media("49301", "+a")
+    assert Media.parse("+49301", "+a") == Media("49301", "+a")
     with pytest.raises(InvalidMediaError):
-        Media.checked("+", "a")
+        Media.parse("+", "a")
 
 
 @pytest.mark.parametrize("version_id", [None, "", "null"])
 def test_three_ways_to_say_unversioned(version_id: str | None) -> None:
-    assert S3Object.checked("example-bucket", "a", version_id) == S3Object("example-bucket", "a", None)
+    assert S3Object.parse("example-bucket", "a", version_id) == S3Object("example-bucket", "a", None)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_three_ways_to_say_unversioned(version_id: str | None) -> None:
 )
 def test_names_that_no_object_has(bucket: object, key: object, version_id: object, why: str) -> None:
     with pytest.raises(InvalidObjectError, match=why):
-        S3Object.checked(bucket, key, version_id)
+        S3Object.parse(bucket, key, version_id)
 
 
 LABELS = {"whatsapp-media-id": MEDIA_ID, "whatsapp-business-phone": PHONE}
@@ -133,6 +134,6 @@ def test_a_label_without_its_phone_says_so() -> None:
 
 @pytest.mark.parametrize("key", ["k" * 1024, "ü" * 512])
 def test_the_longest_key_that_an_object_can_have(key: str) -> None:
-    assert S3Object.checked("bucket", key).key == key
+    assert S3Object.parse("bucket", key).key == key
     with pytest.raises(InvalidObjectError):
-        S3Object.checked("bucket", key + "k")
+        S3Object.parse("bucket", key + "k")

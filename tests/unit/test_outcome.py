@@ -2,22 +2,24 @@
 
 import pytest
 
-from media_cleanup.media import S3Object
-from media_cleanup.outcome import Outcome, Result, given_up
+from media_cleanup.model import S3Object
+from media_cleanup.outcome import Outcome
+from media_cleanup.result import Result
+from media_cleanup.triggers.backoff import give_up
 
 
-def unavailable(reason: str | None = "no_answer") -> Outcome:
-    return Outcome(result=Result.UNAVAILABLE, reason=reason)
+def unavailable(reason: str | None = "no_answer") -> Result:
+    return Result(outcome=Outcome.UNAVAILABLE, reason=reason)
 
 
 @pytest.mark.parametrize("attempt", [15, 16, 20])
 def test_what_is_unavailable_at_the_15th_receive_is_given_up(attempt: int) -> None:
-    assert given_up(unavailable(), attempt) == Outcome(result=Result.REJECTED, reason="gave_up: no_answer")
+    assert give_up(unavailable(), attempt) == Result(outcome=Outcome.REJECTED, reason="gave_up: no_answer")
 
 
 @pytest.mark.parametrize("attempt", [1, 14])
 def test_before_that_it_comes_again(attempt: int) -> None:
-    assert given_up(unavailable(), attempt) == unavailable()
+    assert give_up(unavailable(), attempt) == unavailable()
 
 
 def test_an_outcome_is_about_an_object_where_there_is_one() -> None:

@@ -2,12 +2,12 @@
 
 import pytest
 
+from media_cleanup.errors import SettingsError
 from media_cleanup.settings import (
     DEFAULT_OBJECT_KEY_PATTERN,
-    DeletionSettings,
-    LinkingSettings,
-    SettingsError,
-    SweepSettings,
+    DeleteMediaSettings,
+    IndexMediaSettings,
+    SweepIndexSettings,
 )
 
 REQUIRED = {
@@ -21,7 +21,7 @@ REQUIRED = {
 
 
 def test_everything_else_has_a_default() -> None:
-    settings = DeletionSettings.from_environment(REQUIRED)
+    settings = DeleteMediaSettings.from_environment(REQUIRED)
     assert settings.sign_algorithm == "md5"
     assert settings.default_business_phone is None
     assert settings.object_key_prefix == ""
@@ -35,34 +35,34 @@ def test_an_empty_variable_counts_as_unset() -> None:
     unset = dict.fromkeys(
         ["NXCLOUD_SIGN_ALGORITHM", "DEFAULT_BUSINESS_PHONE", "OBJECT_KEY_PATTERN", "DRY_RUN", "VERIFY_ABSENCE"], ""
     )
-    assert DeletionSettings.from_environment(REQUIRED | unset) == DeletionSettings.from_environment(REQUIRED)
+    assert DeleteMediaSettings.from_environment(REQUIRED | unset) == DeleteMediaSettings.from_environment(REQUIRED)
 
 
 @pytest.mark.parametrize("name", ["MEDIA_INDEX_TABLE", "DELETION_QUEUE_URL", "DEAD_LETTER_QUEUE_URL"])
 def test_what_the_index_function_cannot_do_without_is_named(name: str) -> None:
     required = {"MEDIA_INDEX_TABLE": "t", "DELETION_QUEUE_URL": "q", "DEAD_LETTER_QUEUE_URL": "d"}
-    assert LinkingSettings.from_environment(required) == LinkingSettings("t", "q", "d", None, "", 10)
+    assert IndexMediaSettings.from_environment(required) == IndexMediaSettings("t", "q", "d", None, "", 10)
     with pytest.raises(SettingsError, match=f"^{name} is not set$"):
-        LinkingSettings.from_environment(required | {name: ""})
+        IndexMediaSettings.from_environment(required | {name: ""})
 
 
 def test_the_sweeps_settings() -> None:
     required = {"MEDIA_INDEX_TABLE": "t", "DELETION_QUEUE_URL": "q"}
-    assert SweepSettings.from_environment(required) == SweepSettings("t", "q", "", 24 * 3600)
-    assert SweepSettings.from_environment(required | {"SWEEP_EVERY_DAYS": "0"}).every_s == 0
-    assert SweepSettings.from_environment(required | {"SWEEP_EVERY_DAYS": "30"}).every_s == 30 * 24 * 3600
+    assert SweepIndexSettings.from_environment(required) == SweepIndexSettings("t", "q", "", 24 * 3600)
+    assert SweepIndexSettings.from_environment(required | {"SWEEP_EVERY_DAYS": "0"}).every_s == 0
+    assert SweepIndexSettings.from_environment(required | {"SWEEP_EVERY_DAYS": "30"}).every_s == 30 * 24 * 3600
     for name in required:
         with pytest.raises(SettingsError, match=f"^{name} is not set$"):
-            SweepSettings.from_environment(required | {name: ""})
+            SweepIndexSettings.from_environment(required | {name: ""})
     for days in ("-1", "1.5", "1000", "daily", "٣"):
         with pytest.raises(SettingsError, match=r"^SWEEP_EVERY_DAYS must be a whole number from 0 to 999$"):
-            SweepSettings.from_environment(required | {"SWEEP_EVERY_DAYS": days})
+            SweepIndexSettings.from_environment(required | {"SWEEP_EVERY_DAYS": days})
 
 
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_missing_variable_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name} is not set$"):
-        DeletionSettings.from_environment(REQUIRED | {name: ""})
+        DeleteMediaSettings.from_environment(REQUIRED | {name: ""})
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,12 @@ def test_a_missing_variable_is_named(name: str) -> None:
 )
 def test_a_wrong_variable_is_named_with_the_reason(name: str, value: str, why: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{name}\b.*{why}"):
-        DeletionSettings.from_environment(REQUIRED | {name: value})
+        DeleteMediaSettings.from_environment(REQUIRED | {name: value})
 
 
 def test_no_password_in_an_address_is_shown() -> None:
     with pytest.raises(SettingsError) as caught:
-        DeletionSettings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": "https://user:hunter2@example.com"})
+        DeleteMediaSettings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": "https://user:hunter2@example.com"})
     assert "hunter2" not in str(caught.value)
 
 
@@ -113,11 +113,11 @@ def test_no_password_in_an_address_is_shown() -> None:
     ],
 )
 def test_plain_http_is_for_this_machine(url: str) -> None:
-    assert DeletionSettings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": url + "/"}).base_url == url
+    assert DeleteMediaSettings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": url + "/"}).base_url == url
 
 
 def test_the_default_phone_loses_its_plus() -> None:
     assert (
-        DeletionSettings.from_environment(REQUIRED | {"DEFAULT_BUSINESS_PHONE": "+49301"}).default_business_phone
+        DeleteMediaSettings.from_environment(REQUIRED | {"DEFAULT_BUSINESS_PHONE": "+49301"}).default_business_phone
         == "49301"
     )

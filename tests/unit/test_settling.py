@@ -8,12 +8,13 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from media_cleanup.aws import Aws
-from media_cleanup.events import Subject
-from media_cleanup.media import Media
-from media_cleanup.observability import DELETION
-from media_cleanup.outcome import Outcome, Result
-from media_cleanup.redelivery import settle_batch
+from media_cleanup.aws.clients import AwsClients
+from media_cleanup.model import Media
+from media_cleanup.outcome import Outcome
+from media_cleanup.reporting import DELETION
+from media_cleanup.request import Action
+from media_cleanup.result import Result
+from media_cleanup.triggers.sqs import process_sqs_batch
 
 PHONE = "8615800001795"
 QUEUE, DEAD = "https://queue", "https://dead"
@@ -64,21 +65,21 @@ class Told:
     clients: Clients = field(default_factory=Clients)
     settings: Settings = field(default_factory=Settings)
     queue_url: str | None = QUEUE
-    answers: dict[str, Outcome] = field(default_factory=dict)
+    answers: dict[str, Result] = field(default_factory=dict)
     story = DELETION
 
     @property
-    def aws(self) -> Aws:
-        return cast("Aws", self.clients)
+    def aws(self) -> AwsClients:
+        return cast("AwsClients", self.clients)
 
     @property
     def sqs(self) -> Sqs:
         return self.clients.sqs
 
-    def outcomes(self, subject: Subject, _attempt: int, _time_left_ms: Callable[[], int]) -> list[Outcome]:
+    def outcomes(self, subject: Action, _attempt: int, _time_left_ms: Callable[[], int]) -> list[Result]:
         name = subject.media_id if isinstance(subject, Media) else "not_understood"
-        result = Result(name.partition("-")[0]) if isinstance(subject, Media) else Result.REJECTED
-        return [self.answers.get(name, Outcome(result=result, reason="as told"))]
+        result = Outcome(name.partition("-")[0]) if isinstance(subject, Media) else Outcome.REJECTED
+        return [self.answers.get(name, Result(outcome=result, reason="as told"))]
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def media(name: str) -> dict[str, str]:
 
 
 def settle(task: Told, *records: dict[str, Any]) -> list[str]:
-    answer = settle_batch({"Records": list(records)}, task, lambda: 60_000)
+    answer = process_sqs_batch({"Records": list(records)}, task, lambda: 60_000)
     assert answer.keys() == {"batchItemFailures"}
     assert all(failure.keys() == {"itemIdentifier"} for failure in answer["batchItemFailures"])
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
@@ -145,14 +146,14 @@ def test_a_delay_that_fails_is_told_and_the_message_comes_again(
 ) -> None:
     task.sqs.fails = failure
     assert settle(task, record(0, media("unavailable"))) == ["m0"]
-    [line] = [line for line in lines(capsys) if line["message"] == "delaying_failed"]
+    [line] = [line for line in lines(capsys) if line["message"] == "visibility_timeout_failed"]
     assert line["error"] == type(failure).__name__
 
 
 def test_a_delay_that_sqs_refuses_is_told_too(task: Told, capsys: pytest.CaptureFixture[str]) -> None:
     task.sqs.refused = 1
     assert settle(task, record(0, media("unavailable"))) == ["m0"]
-    [line] = [line for line in lines(capsys) if line["message"] == "delaying_failed"]
+    [line] = [line for line in lines(capsys) if line["message"] == "visibility_timeout_failed"]
     assert line["error"] == "InvalidParameterValue"
 
 
@@ -180,11 +181,11 @@ def test_a_letter_that_cannot_be_sent_keeps_its_message_by_the_queues_own_time(t
 def test_a_message_of_several_parts_waits_for_all_and_then_dead_letters_the_rejected_ones() -> None:
     parts = [parts_of("a"), parts_of("b"), parts_of("c")]
     body = {"Records": parts}
-    outcomes = {"rejected": Result.REJECTED, "unavailable": Result.UNAVAILABLE, "deleted": Result.DELETED}
+    outcomes = {"rejected": Outcome.REJECTED, "unavailable": Outcome.UNAVAILABLE, "deleted": Outcome.DELETED}
 
     class Parts(Told):
-        def outcomes(self, subject: Any, _attempt: int, _time_left_ms: Callable[[], int]) -> list[Outcome]:  # noqa: ANN401 (an object's event)
-            return [Outcome(result=outcomes[said[subject.file.key]], reason="as told")]
+        def outcomes(self, subject: Any, _attempt: int, _time_left_ms: Callable[[], int]) -> list[Result]:  # noqa: ANN401 (an object's event)
+            return [Result(outcome=outcomes[said[subject.file.key]], reason="as told")]
 
     several = Parts()
     said = {"a": "rejected", "b": "unavailable", "c": "deleted"}
@@ -198,8 +199,8 @@ def test_a_message_of_several_parts_waits_for_all_and_then_dead_letters_the_reje
 
 def test_the_first_of_several_reasons_is_told() -> None:
     class Reasons(Told):
-        def outcomes(self, *_: object) -> list[Outcome]:
-            return [Outcome(result=Result.REJECTED, reason=reason) for reason in ("first", "second")]
+        def outcomes(self, *_: object) -> list[Result]:
+            return [Result(outcome=Outcome.REJECTED, reason=reason) for reason in ("first", "second")]
 
     task = Reasons()
     assert settle(task, record(0, media("any"))) == []
@@ -209,8 +210,8 @@ def test_the_first_of_several_reasons_is_told() -> None:
 
 def test_the_longest_delay_of_its_parts_counts() -> None:
     class Parts(Told):
-        def outcomes(self, subject: Any, _attempt: int, _time_left_ms: Callable[[], int]) -> list[Outcome]:  # noqa: ANN401 (an object's event)
-            return [Outcome(result=Result.UNAVAILABLE, retry_after_s=900 if subject.file.key == "a" else None)]
+        def outcomes(self, subject: Any, _attempt: int, _time_left_ms: Callable[[], int]) -> list[Result]:  # noqa: ANN401 (an object's event)
+            return [Result(outcome=Outcome.UNAVAILABLE, retry_after_s=900 if subject.file.key == "a" else None)]
 
     task = Parts()
     settle(task, record(0, {"Records": [parts_of("a"), parts_of("b")]}))
@@ -220,7 +221,7 @@ def test_the_longest_delay_of_its_parts_counts() -> None:
 def test_a_bug_in_settling_one_message_holds_up_no_other(task: Told, capsys: pytest.CaptureFixture[str]) -> None:
     task.sqs.fails = RuntimeError("a bug, whose text may hold what logs must not")
     assert settle(task, record(0, media("rejected")), record(1, media("deleted"))) == ["m0"]
-    [line] = [line for line in lines(capsys) if line["message"] == "settling_failed"]
+    [line] = [line for line in lines(capsys) if line["message"] == "message_processing_failed"]
     assert line["message_id"] == "m0"
     assert line["error"].startswith("RuntimeError in send_message, line ")
 
@@ -230,7 +231,7 @@ def test_two_messages_with_the_same_id_are_settled_each(task: Told) -> None:
 
 
 def test_lag_counts_from_the_sending(task: Told, capsys: pytest.CaptureFixture[str]) -> None:
-    task.answers["deleted"] = Outcome(result=Result.DELETED, confirmed_ms=1_700_000_000_250)
+    task.answers["deleted"] = Result(outcome=Outcome.DELETED, confirmed_ms=1_700_000_000_250)
     settle(task, record(0, media("deleted"), 3))
     [line] = [line for line in lines(capsys) if line["message"] == "media_deletion"]
     assert (line["lag_ms"], line["attempt"], line["trigger"], line["message_id"]) == (250, 3, "sqs", "m0")

@@ -10,8 +10,13 @@ import pytest
 
 from localdev.cloud import ROOT
 from localdev.expanded import PACKED, expanded
-from media_cleanup.index import _SWEEP
-from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN, DeletionSettings, LinkingSettings, SweepSettings
+from media_cleanup.aws.media_index import _SWEEP
+from media_cleanup.settings import (
+    DEFAULT_OBJECT_KEY_PATTERN,
+    DeleteMediaSettings,
+    IndexMediaSettings,
+    SweepIndexSettings,
+)
 
 TEMPLATE = expanded()
 RESOURCES = {name: resource.get("Properties", {}) for name, resource in TEMPLATE["Resources"].items()}
@@ -147,10 +152,11 @@ def test_the_tables_are_kept_safe(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "settings"), [*zip(FUNCTIONS, (DeletionSettings, LinkingSettings, SweepSettings), strict=True)]
+    ("function", "settings"),
+    [*zip(FUNCTIONS, (DeleteMediaSettings, IndexMediaSettings, SweepIndexSettings), strict=True)],
 )
 def test_every_setting_that_the_code_reads_is_set_and_none_besides(
-    function: str, settings: type[DeletionSettings | LinkingSettings | SweepSettings]
+    function: str, settings: type[DeleteMediaSettings | IndexMediaSettings | SweepIndexSettings]
 ) -> None:
     read: set[str] = set()
 
@@ -254,10 +260,10 @@ def test_the_sweep_writes_nothing_but_how_far_it_has_come() -> None:
 
 def test_the_sweep_is_scheduled_where_it_is_asked_for() -> None:
     rule = RESOURCES["SweepIndexFunctionNextSlice"]
-    assert rule["State"] == {"Fn::If": ["Sweep", "ENABLED", "DISABLED"]}
+    assert rule["State"] == {"Fn::If": ["SweepIndex", "ENABLED", "DISABLED"]}
     assert rule["ScheduleExpression"] == "rate(1 minute)"
     assert [target["Arn"] for target in rule["Targets"]] == [{"Ref": f"{SWEEP}Aliaslive"}]
-    assert TEMPLATE["Conditions"]["Sweep"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SweepEveryDays"}, "0"]}]}
+    assert TEMPLATE["Conditions"]["SweepIndex"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SweepEveryDays"}, "0"]}]}
     assert TEMPLATE["Parameters"]["SweepEveryDays"]["Default"] == 0
 
 

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from media_cleanup.provider import LONGEST_CALL_S
+from media_cleanup.provider.gateway import MAX_CALL_S
 from tests.redelivery_model.world import RETENTION_S
 from tools.capacity.chart import draw, short
 from tools.capacity.simulation import DAY_S, HOUR_S, Course, Scenario, simulate
@@ -26,7 +26,7 @@ def scenarios(batch_s: float) -> list[Scenario]:
         name="as deployed",
         deletions_a_day=100,
         batch_s=batch_s,
-        failing_batch_s=batch_s + LONGEST_CALL_S,
+        failing_batch_s=batch_s + MAX_CALL_S,
         retention_s=RETENTION_S,
     )
     many = replace(usual, deletions_a_day=10_000_000)

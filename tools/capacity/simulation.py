@@ -11,8 +11,9 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 
-from media_cleanup.outcome import Outcome, Result, given_up
-from media_cleanup.redelivery import delay_of
+from media_cleanup.outcome import Outcome
+from media_cleanup.result import Result
+from media_cleanup.triggers.backoff import backoff_s, given_up
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -152,11 +153,11 @@ class _Simulation:
             self._to_accept -= 1
             self._confirm(message, now_s + batch_s)
             return
-        outcome = given_up(Outcome(result=Result.UNAVAILABLE, reason="no_answer"), message.receives)
-        if outcome.result is Result.REJECTED:
+        outcome = given_up(Result(result=Outcome.UNAVAILABLE, reason="no_answer"), message.receives)
+        if outcome.result is Outcome.REJECTED:
             self._course.given_up += self._weight
         else:
-            due_s = now_s + batch_s + delay_of(outcome, message.receives, self._jitter())
+            due_s = now_s + batch_s + backoff_s(outcome, message.receives, self._jitter())
             heappush(self._hidden, (due_s, next(self._number), message))
 
     def _confirm(self, message: _Message, at_s: float) -> None:
