@@ -7,12 +7,12 @@ from localdev.fake_nxcloud import FakeNxCloud
 
 CONTROL = """
 control it while it runs:
-  curl http://127.0.0.1:8080/_simulator/calls                                        what it was asked
-  curl http://127.0.0.1:8080/_simulator/media                                        the media that it holds
-  curl http://127.0.0.1:8080/_simulator/media -d '{"business_phone": "8615800001795"}'    store one
-  curl http://127.0.0.1:8080/_simulator/faults -d '{"kind": "code", "code": 9001, "times": 2}'
-  curl http://127.0.0.1:8080/_simulator/faults -d '{"kind": "status", "status": 429, "retry_after": 60}'
-  curl -X DELETE http://127.0.0.1:8080/_simulator/faults                             behave again
+  curl http://127.0.0.1:8080/_control/calls                                        what it was asked
+  curl http://127.0.0.1:8080/_control/media                                        the media that it holds
+  curl http://127.0.0.1:8080/_control/media -d '{"business_phone": "8615800001795"}'    store one
+  curl http://127.0.0.1:8080/_control/faults -d '{"kind": "code", "code": 9001, "times": 2}'
+  curl http://127.0.0.1:8080/_control/faults -d '{"kind": "status", "status": 429, "retry_after": 60}'
+  curl -X DELETE http://127.0.0.1:8080/_control/faults                             behave again
 kinds of faults: localdev/fake_nxcloud/faults.py
 """
 

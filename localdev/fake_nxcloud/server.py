@@ -1,4 +1,4 @@
-"""The fake NXCloud's HTTP side: the three media calls, the faults, and a small control interface under /_simulator/."""
+"""The fake NXCloud's HTTP side: the three media calls, the faults, and a small control interface under /_control/."""
 
 import json
 import socket
@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.path.startswith("/_simulator/"):
+        if self.path.startswith("/_control/"):
             self._control(body)
             return
         action = self.path.removeprefix("/api/wa/")
@@ -188,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         """GET calls or media; POST media (one to store) or faults (one to come); DELETE faults or calls."""
         fake_nxcloud, provider = self.server.fake_nxcloud, self.server.fake_nxcloud.provider
         shown: object = {}
-        match self.command, self.path.removeprefix("/_simulator/"):
+        match self.command, self.path.removeprefix("/_control/"):
             case "GET", "calls":
                 shown = [asdict(call) | {"body": call.body.decode(errors="replace")} for call in provider.calls]
             case "GET", "media":
