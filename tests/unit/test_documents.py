@@ -10,7 +10,7 @@ import jq
 import pytest
 from botocore.validate import validate_parameters
 
-from media_cleanup.events import S3_BATCH_SCHEMA
+from media_cleanup.triggers.parsing import S3_BATCH_SCHEMA
 from tests.conftest import EVENTS
 from tests.unit.test_template import TEMPLATE
 
