@@ -1,42 +1,53 @@
-"""What an outcome tells, and when a request is given up."""
+"""Results of requests: the reason's text, the object, and failed authentication."""
 
 import pytest
 
 from media_cleanup.model import S3Object
-from media_cleanup.outcome import Outcome
+from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.result import Result
-from media_cleanup.triggers.backoff import give_up
-
-
-def unavailable(reason: str | None = "no_answer") -> Result:
-    return Result(outcome=Outcome.UNAVAILABLE, reason=reason)
-
-
-@pytest.mark.parametrize("attempt", [15, 16, 20])
-def test_what_is_unavailable_at_the_15th_receive_is_given_up(attempt: int) -> None:
-    assert give_up(unavailable(), attempt) == Result(outcome=Outcome.REJECTED, reason="gave_up: no_answer")
-
-
-@pytest.mark.parametrize("attempt", [1, 14])
-def test_before_that_it_comes_again(attempt: int) -> None:
-    assert give_up(unavailable(), attempt) == unavailable()
-
-
-def test_an_outcome_is_about_an_object_where_there_is_one() -> None:
-    outcome = unavailable().about(S3Object("bucket", "key", "version"))
-    assert (outcome.bucket, outcome.key) == ("bucket", "key")
-    assert unavailable().about(None) == unavailable()
 
 
 @pytest.mark.parametrize(
-    ("reason", "failed"),
+    ("result", "text"),
     [
-        ("credentials_refused", True),
-        ("credentials_unusable: text", True),
-        ("gave_up: credentials_refused", True),
-        ("no_answer: credentials_refused", False),
-        (None, False),
+        (Result(outcome=Outcome.DELETED), None),
+        (Result(outcome=Outcome.SKIPPED, reason=Reason.OBJECT_EXISTS), "object_exists"),
+        (
+            Result(outcome=Outcome.SKIPPED, reason=Reason.NOT_A_DELETION, detail="ObjectAcl:Put"),
+            "not_a_deletion: ObjectAcl:Put",
+        ),
+        (Result(outcome=Outcome.REJECTED, reason=Reason.GAVE_UP, last_reason=Reason.NO_ANSWER), "gave_up: no_answer"),
+        (
+            Result(outcome=Outcome.REJECTED, reason=Reason.GAVE_UP, last_reason=Reason.NO_ANSWER, detail="silence"),
+            "gave_up: no_answer: silence",
+        ),
     ],
 )
-def test_whether_a_person_must_look_at_the_credentials(reason: str | None, *, failed: bool) -> None:
-    assert unavailable(reason).authentication_failed is failed
+def test_reason_text_joins_reason_last_reason_and_detail(result: Result, text: str | None) -> None:
+    assert result.reason_text == text
+
+
+def test_result_with_object_has_bucket_key_and_event_time() -> None:
+    result = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.NO_ANSWER)
+    with_object = result.with_object(S3Object("bucket", "key", "version"), 7)
+    assert (with_object.bucket, with_object.key, with_object.occurred_ms) == ("bucket", "key", 7)
+    assert result.with_object(None, None) == result
+
+
+@pytest.mark.parametrize(
+    ("reason", "last_reason", "detail", "failed"),
+    [
+        (Reason.CREDENTIALS_REFUSED, None, None, True),
+        (Reason.CREDENTIALS_UNUSABLE, None, "text", True),
+        (Reason.GAVE_UP, Reason.CREDENTIALS_REFUSED, None, True),
+        (Reason.GAVE_UP, Reason.CREDENTIALS_UNUSABLE, "text", True),
+        (Reason.NO_ANSWER, None, "credentials_refused", False),
+        (Reason.GAVE_UP, Reason.NO_ANSWER, "credentials_refused", False),
+        (None, None, None, False),
+    ],
+)
+def test_authentication_failed_follows_the_reasons(
+    reason: Reason | None, last_reason: Reason | None, detail: str | None, *, failed: bool
+) -> None:
+    result = Result(outcome=Outcome.UNAVAILABLE, reason=reason, last_reason=last_reason, detail=detail)
+    assert result.authentication_failed is failed
