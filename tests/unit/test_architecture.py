@@ -99,7 +99,7 @@ def test_nxcloud_module_imports_no_media_cleanup_and_no_aws(name: str) -> None:
 
 
 @pytest.mark.parametrize("function", ["delete_media", "index_media", "sweep_index"])
-def test_function_imports_its_use_case_settings_and_triggers(function: str) -> None:
+def test_function_imports_use_case_settings_and_triggers_alone(function: str) -> None:
     allowed = (f"media_cleanup.{function}", "media_cleanup.settings", "media_cleanup.telemetry")
     imported = {each for each in IMPORTS[f"{function}.app"] if each.partition(".")[0] not in sys.stdlib_module_names}
     imported.remove("aws_lambda_powertools.utilities.typing")  # the type of Lambda's context

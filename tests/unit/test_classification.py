@@ -27,7 +27,7 @@ from nxcloud.errors import error_for_code
         (InvalidResponseError("HTML"), (Outcome.UNAVAILABLE, Reason.INVALID_ANSWER, "HTML")),
     ],
 )
-def test_error_has_its_outcome_reason_and_detail(
+def test_error_maps_to_outcome_reason_and_detail(
     error: NxCloudError, expected: tuple[Outcome, Reason, str | None]
 ) -> None:
     assert classify(error) == expected

@@ -69,7 +69,7 @@ def test_secret_with_both_fields_is_parsed() -> None:
         (f'{{"accessKey": "{CANARY}", "accessSecret": "…"}}', "placeholder in its field accessSecret"),
     ],
 )
-def test_secret_unusable_is_refused_without_its_value(text: str | None, detail: str) -> None:
+def test_secret_unusable_is_refused_without_the_value(text: str | None, detail: str) -> None:
     with pytest.raises(DependencyUnavailable) as caught:
         parse_secret("nxcloud/credentials", text)
     assert caught.value.reason is Reason.CREDENTIALS_UNUSABLE
@@ -118,7 +118,7 @@ def test_failure_without_last_credentials_is_cached_and_raised(secret: FakeSecre
     assert secret.store.get() == OLD
 
 
-def test_secret_that_became_unusable_is_refused(secret: FakeSecretsManager) -> None:
+def test_secret_unusable_after_expiry_is_refused(secret: FakeSecretsManager) -> None:
     assert secret.store.get() == OLD
     secret.value = "nonsense"
     secret.now_s += 301

@@ -73,7 +73,7 @@ def test_current_object_keeps_media_of_metadata_links_and_key() -> None:
     assert decide(deletion, Facts(links, None, CurrentObject("null?", "a"), links)) == deleted(OLD, NEW)
 
 
-def test_link_written_after_the_first_read_keeps_its_media() -> None:
+def test_link_written_after_the_first_read_keeps_the_media() -> None:
     links = [Link(file(), "a", OLD, "1")]
     after_head = [*links, Link(file(), "b", OLD)]
     deletion, current = ObjectDeletion(file(), "2"), CurrentObject(None, "b")

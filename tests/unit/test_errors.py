@@ -15,7 +15,7 @@ from nxcloud.errors import error_for_code
         ([-1, 0, 9001, 999, 1010, 9003, 424242, -1003], ApiError),
     ],
 )
-def test_code_maps_to_its_error(codes: list[int], kind: type[ApiError]) -> None:
+def test_code_maps_to_error_class(codes: list[int], kind: type[ApiError]) -> None:
     for code in codes:
         error = error_for_code(code, "message", 200)
         assert type(error) is kind

@@ -41,7 +41,7 @@ def parse_object_event(event: Any) -> ObjectEvent:  # noqa: ANN401 (any JSON)
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
-def test_sample_name_begins_with_its_trigger(path: Path) -> None:
+def test_sample_name_begins_with_trigger(path: Path) -> None:
     assert detect_trigger(json.loads(path.read_text())) == path.stem.partition("-")[0]
 
 
@@ -83,7 +83,7 @@ TAGGED = ObjectEvent(ObjectEventType.TAGGED, "ObjectTagging:Put", FILE, ETAG)
         ("sns-s3", [REMOVED]),
     ],
 )
-def test_sample_is_parsed_to_its_actions(name: str, actions: list[object]) -> None:
+def test_sample_is_parsed_to_actions(name: str, actions: list[object]) -> None:
     assert [request.action for request in parse(sample(name))] == actions
 
 
@@ -106,7 +106,7 @@ def test_key_is_form_decoded_in_notifications_only() -> None:
     assert [obj and obj.key for obj in objects] == [expected] * 2
 
 
-def test_record_among_several_has_a_message_of_its_own() -> None:
+def test_record_among_several_has_a_separate_message() -> None:
     body = sample("sqs-s3-several-records")["Records"][0]["body"]
     requests = parse_body(body, None)
     assert [request.message for request in requests] == [
@@ -173,7 +173,7 @@ def test_other_s3_event_has_an_unknown_type(name: str) -> None:
         ("Object Storage Class Changed", ObjectEventType.UNKNOWN),
     ],
 )
-def test_eventbridge_event_has_its_type(name: str, event_type: ObjectEventType) -> None:
+def test_eventbridge_event_name_maps_to_type(name: str, event_type: ObjectEventType) -> None:
     event = sample("eventbridge-deleted") | {"detail-type": name}
     assert parse_object_event(event) == replace(REMOVED, type=event_type, name=name)
 
@@ -422,7 +422,7 @@ def test_batch_tasks_are_requests_by_task_id() -> None:
         ({"s3Key": "a+b%2B%25%C3%BC.jpg"}, replace(FILE, key="a b+%ü.jpg")),
     ],
 )
-def test_batch_task_names_its_object(fields: dict[str, Any], obj: S3Object) -> None:
+def test_batch_task_is_parsed_to_object(fields: dict[str, Any], obj: S3Object) -> None:
     assert parse_batch_tasks(JOB | {"tasks": [TASK | fields]}) == {
         "1": Request(ObjectEvent(ObjectEventType.REQUESTED, "task", obj))
     }
