@@ -16,11 +16,8 @@ from tests.unit.test_template import TEMPLATE
 
 README = (EVENTS.parent / "README.md").read_text()
 CREATIONS = {"QueueArn": "arn:aws:sqs:us-east-1:123456789012:thumbnails", "Events": ["s3:ObjectCreated:*"]}
-UNKNOWN = {
-    "LambdaFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:other",
-    "Events": ["s3:ObjectTagging:*"],
-}
-EXISTING = {"QueueConfigurations": [CREATIONS], "LambdaFunctionConfigurations": [UNKNOWN]}
+OTHER = {"LambdaFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:other", "Events": ["s3:ObjectTagging:*"]}
+EXISTING = {"QueueConfigurations": [CREATIONS], "LambdaFunctionConfigurations": [OTHER]}
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:DeleteMedia"
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from localdev.cloud import ROOT
 from media_cleanup.outcome import Outcome
-from media_cleanup.reporting import DELETION, LINKING, Delivery, _line
+from media_cleanup.reporting import DELETION, LINKING, Delivery, log_fields
 from media_cleanup.result import Result
 from tests.unit.test_template import RESOURCES, TEMPLATE
 
 COUNTS = {*DELETION.counters.values(), *LINKING.counters.values()}
 SWEPT = {"SweptLinks", "SweptGone", "SweptUnknown"}
 METRICS = COUNTS | SWEPT | {"AuthenticationFailed", "ProviderLatency", "DeletionLag"}
-FIELDS = {*_line(Result(outcome=Outcome.DELETED), Delivery("sqs")), "message", "level", "@timestamp"}
+FIELDS = {*log_fields(Result(outcome=Outcome.DELETED), Delivery("sqs")), "message", "level", "@timestamp"}
 ALARMS = {
     name: RESOURCES[name] for name, one in TEMPLATE["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"
 }

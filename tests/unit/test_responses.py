@@ -1,4 +1,4 @@
-"""What NXCloud's answers mean, by status, headers and body."""
+"""Parsed responses of NXCloud, by status, headers and body."""
 
 import json
 
@@ -7,86 +7,86 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nxcloud import ApiError, ClockSkewError, InvalidRequestError, InvalidResponseError, NxCloudError
-from nxcloud.responses import ApiResponse, confirmed, retry_after_s
+from nxcloud.responses import ApiResponse, parse_response, parse_retry_after
 
 DATE = "Thu, 15 Jan 2026 09:26:53 GMT"
 
 
-def read(status: int, answer: object, headers: dict[str, str] | None = None) -> ApiResponse:
-    return confirmed(status, headers or {}, json.dumps(answer).encode(), ("a key", "a secret"))
+def parse(status: int, payload: object, headers: dict[str, str] | None = None) -> ApiResponse:
+    return parse_response(status, headers or {}, json.dumps(payload).encode(), ("a key", "a secret"))
 
 
-def refused(status: int, answer: object, headers: dict[str, str] | None = None) -> NxCloudError:
+def parse_error(status: int, payload: object, headers: dict[str, str] | None = None) -> NxCloudError:
     with pytest.raises(NxCloudError) as caught:
-        read(status, answer, headers)
+        parse(status, payload, headers)
     return caught.value
 
 
 @pytest.mark.parametrize("status", [200, 201, 299])
-def test_code_0_is_confirmed_where_http_agrees(status: int) -> None:
-    answer = read(status, {"code": 0, "message": "success", "data": {"success": True}})
-    assert answer == ApiResponse(0, "success", {"success": True}, status)
+def test_code_0_with_http_2xx_is_a_success(status: int) -> None:
+    response = parse(status, {"code": 0, "message": "success", "data": {"success": True}})
+    assert response == ApiResponse(0, "success", {"success": True}, status)
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 7])
-def test_data_that_are_no_object_are_none(data: object) -> None:
-    assert read(200, {"code": 0, "data": data}) == ApiResponse(0, "", {}, 200)
+def test_data_other_than_an_object_is_empty(data: object) -> None:
+    assert parse(200, {"code": 0, "data": data}) == ApiResponse(0, "", {}, 200)
 
 
 @pytest.mark.parametrize("status", [199, 300, 307, 400, 404, 429, 500, 503])
-def test_code_0_proves_nothing_where_http_disagrees(status: int) -> None:
-    error = refused(status, {"code": 0, "message": "success", "data": {"success": True}})
+def test_code_0_with_other_http_status_is_invalid(status: int) -> None:
+    error = parse_error(status, {"code": 0, "message": "success", "data": {"success": True}})
     assert type(error) is InvalidResponseError
     assert str(error) == f"NXCloud answered HTTP {status}"
     assert (error.provider_code, error.provider_message, error.http_status) == (0, "success", status)
 
 
 @pytest.mark.parametrize("status", [200, 299, 400, 401, 499])
-def test_another_code_is_believed_where_it_is_the_requests_fault(status: int) -> None:
-    error = refused(status, {"code": 9002, "message": "wrong number"})
+def test_other_code_with_http_2xx_or_4xx_is_an_api_error(status: int) -> None:
+    error = parse_error(status, {"code": 9002, "message": "wrong number"})
     assert type(error) is InvalidRequestError
     assert (error.provider_code, error.provider_message, error.http_status) == (9002, "wrong number", status)
 
 
-def test_a_code_below_0_is_one_too() -> None:
-    error = refused(200, {"code": -1, "message": "failed"})
+def test_negative_code_is_an_api_error() -> None:
+    error = parse_error(200, {"code": -1, "message": "failed"})
     assert (type(error), error.provider_code) == (ApiError, -1)
 
 
 @pytest.mark.parametrize("status", [199, 300, 307, 399, 429, 500, 503])
-def test_another_code_is_not_believed_from_a_server_that_is_unwell(status: int) -> None:
-    error = refused(status, {"code": 9002, "message": "wrong number"}, {"Retry-After": "7"})
+def test_other_code_with_other_http_status_is_invalid(status: int) -> None:
+    error = parse_error(status, {"code": 9002, "message": "wrong number"}, {"Retry-After": "7"})
     assert type(error) is InvalidResponseError
     assert (error.provider_code, error.http_status, error.retry_after_s) == (9002, status, 7)
 
 
 @pytest.mark.parametrize("code", ["0", 0.0, False, True, None, [0], {}])
-def test_a_code_is_a_whole_number(code: object) -> None:
-    error = refused(200, {"code": code, "data": {"success": True}}, {"Retry-After": "7"})
+def test_code_other_than_an_integer_is_invalid(code: object) -> None:
+    error = parse_error(200, {"code": code, "data": {"success": True}}, {"Retry-After": "7"})
     assert type(error) is InvalidResponseError
     assert str(error) == "NXCloud answered HTTP 200 without a JSON object and its code"
     assert (error.http_status, error.retry_after_s) == (200, 7)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"0", b"null", b"\xff", b"[" * 100_000])
-def test_what_is_no_json_object_proves_nothing(body: bytes) -> None:
+def test_body_other_than_a_json_object_is_invalid(body: bytes) -> None:
     with pytest.raises(InvalidResponseError):
-        confirmed(200, {}, body, ())
+        parse_response(200, {}, body, ())
 
 
-def test_the_time_of_the_server_comes_with_a_refusal() -> None:
-    error = refused(200, {"code": 1004, "message": "ts"}, {"Date": DATE})
+def test_api_error_carries_the_servers_time() -> None:
+    error = parse_error(200, {"code": 1004, "message": "ts"}, {"Date": DATE})
     assert type(error) is ClockSkewError
     assert error.server_time_ms == 1768469213000
 
 
 @pytest.mark.parametrize("message", [None, 7, ["text"]])
-def test_a_message_that_is_no_text_is_empty(message: object) -> None:
-    assert refused(200, {"code": -1, "message": message}).provider_message == ""
+def test_message_other_than_text_is_empty(message: object) -> None:
+    assert parse_error(200, {"code": -1, "message": message}).provider_message == ""
 
 
-def test_secrets_are_blotted_out_of_messages_before_they_are_cut() -> None:
-    error = refused(200, {"code": -1, "message": "no a key, a secret, a key " + "x" * 300})
+def test_message_is_redacted_before_the_cut() -> None:
+    error = parse_error(200, {"code": -1, "message": "no a key, a secret, a key " + "x" * 300})
     assert error.provider_message is not None
     assert error.provider_message.startswith("no ***, ***, *** xxx")
     assert len(error.provider_message) == 256
@@ -109,15 +109,15 @@ def test_secrets_are_blotted_out_of_messages_before_they_are_cut() -> None:
         ("soon", None),
     ],
 )
-def test_retry_after_in_each_of_its_forms(text: str | None, seconds: int | None) -> None:
-    after_s = retry_after_s(text, DATE)
+def test_retry_after_is_parsed_in_each_form(text: str | None, seconds: int | None) -> None:
+    after_s = parse_retry_after(text, DATE)
     assert after_s == seconds
     assert not isinstance(after_s, float)
 
 
 @pytest.mark.parametrize("date", [None, "", "now"])
-def test_a_date_to_wait_for_says_nothing_without_the_servers_own(date: str | None) -> None:
-    assert retry_after_s(DATE, date) is None
+def test_retry_after_date_without_server_date_is_ignored(date: str | None) -> None:
+    assert parse_retry_after(DATE, date) is None
 
 
 JSON = st.recursive(
@@ -128,10 +128,10 @@ JSON = st.recursive(
 
 
 @given(st.integers(100, 599), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
-def test_no_answer_whatever_it_holds_raises_anything_unexpected(status: int, body: bytes) -> None:
+def test_any_response_returns_or_raises_nxcloud_error(status: int, body: bytes) -> None:
     try:
-        answer = confirmed(status, {}, body, ("secret",))
+        response = parse_response(status, {}, body, ("secret",))
     except NxCloudError:
         return
-    assert (answer.code, json.loads(body)["code"]) == (0, 0)
+    assert (response.code, json.loads(body)["code"]) == (0, 0)
     assert 200 <= status < 300
