@@ -170,7 +170,7 @@ def draw(results: Results, file: Path) -> None:
         places = [place + 0.27 * (number - 1) for place in range(len(latencies))]
         right.bar(places, heights, width=0.25, label=side, color=colours[side])
     right.set_xticks(range(len(latencies)), [f"{latency_s * 1000:.0f} ms" for latency_s in latencies])
-    right.set_title("Batch of 10 messages by NXCloud's latency, ms")
+    right.set_title("Batch of 10 by NXCloud's latency, ms")
     right.legend(frameon=False)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)

@@ -17,7 +17,8 @@ INTRODUCTION = """\
 Settings are parameters of the stack. Pass them to `sam deploy --guided`, or with `--parameter-overrides`:
 
 ```sh
-sam deploy --parameter-overrides SourceBucketName=my-bucket AlarmEmail=ops@example.com
+sam deploy --parameter-overrides \\
+  SourceBucketName=my-bucket AlarmEmail=ops@example.com
 ```
 
 A parameter that you do not pass keeps its last value.
