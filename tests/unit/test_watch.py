@@ -24,7 +24,7 @@ QUERIES = {
     for name, one in TEMPLATE["Resources"].items()
     if one["Type"] == "AWS::Logs::QueryDefinition"
 }
-OPERATIONS = (ROOT / "docs/operations.md").read_text()
+OPERATIONS = ROOT / "docs/operations"
 each_alarm = pytest.mark.parametrize("name", ALARMS)
 
 
@@ -38,12 +38,12 @@ def dashboard() -> Any:  # noqa: ANN401 (whatever JSON holds)
 def test_an_alarms_description_says_what_to_do_first_and_where_more_stands(name: str) -> None:
     description = ALARMS[name]["AlarmDescription"]
     assert ". First " in description
-    [title] = re.findall(r'docs/operations\.md, "([^"]+)"', description)
-    assert f"\n## {title}\n\n" in OPERATIONS
-    section = OPERATIONS.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    assert f"`{name}`" in section
-    assert "First look" in section
-    assert "Repair" in section or "repair" in section
+    [page] = re.findall(r"docs/operations/([a-z-]+\.md)", description)
+    text = (OPERATIONS / page).read_text()
+    assert f"`{name}`" in text
+    assert "\n## First look\n" in text
+    assert "\n## Repair\n" in text
+    assert f"`{name}`" in (OPERATIONS / "index.md").read_text()
 
 
 @each_alarm
