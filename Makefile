@@ -20,13 +20,15 @@ PYTEST := $(BIN)/python -m pytest
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# uv takes the machine's own Python, and trusts the certificates that the machine trusts
+# uv takes the machine's own Python, and trusts the certificates that the machine trusts. It compiles byte code only where
+# Python itself must not write it: each program would otherwise compile its modules again.
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := 1
+export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-picture test test-fast test-docker mutation-manual mutation chaos capacity bench docs docs-serve \
-  lint format build invoke local deploy redrive backfill lock clean ci
+  lint format build package invoke local deploy redrive backfill lock clean ci
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +86,14 @@ format: $(DEV) ## Format the code, and fix what ruff can fix
 build: $(DEV) ## Build the functions and their layers into .aws-sam
 	$(BIN)/sam build
 
+# Plain tar headers, so that two packages of a commit are equal
+package: $(DEV) build ## Pack the sources together with the built application into dist/: `sam deploy` needs no build there
+	@name="whatsapp-media-cleanup-$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" && \
+	rm -rf dist && mkdir dist && git archive --prefix="$$name/" --output="dist/$$name.tar" HEAD && \
+	tar --append --file="dist/$$name.tar" --transform="s,^,$$name/," --sort=name --owner=0 --group=0 --numeric-owner \
+	  --mtime=2020-01-01T00:00:00Z .aws-sam/build && \
+	gzip -n "dist/$$name.tar" && ls -l dist
+
 invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/….json
 	@$(PY) -m localdev.invoke $(EVENT)
 
@@ -121,7 +131,7 @@ NOT_IN_STEP = { echo "layers/*/requirements.txt differ from uv.lock: run make lo
 
 clean: ## Remove everything that make created
 	rm -rf .venv .venv-uv .venv-cloud .venv-checks .venv-docs .venv-bench
-	rm -rf .aws-sam site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .aws-sam dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The environments, one for each dependency group of pyproject.toml. The stamp .installed marks a complete installation.
