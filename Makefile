@@ -17,6 +17,8 @@ BENCH  := .venv-bench/.installed
 BIN    := .venv/bin
 PY     := PYTHONPATH=layers/nxcloud:layers/media_cleanup $(BIN)/python
 PYTEST := $(BIN)/python -m pytest
+# uv.lock keeps MkDocs 1, so the theme's warning about MkDocs 2 does not apply
+MKDOCS := NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -64,10 +66,10 @@ bench: $(DEV) $(CLOUD) $(BENCH) ## Measure against a typical function, and write
 	@$(PY) -m benchmarks --python .venv-bench/bin/python $(if $(QUICK),--quick)
 
 docs: $(DOCS) ## Build the documentation site into site/, with strict links
-	.venv-docs/bin/mkdocs build --strict
+	$(MKDOCS) build --strict
 
 docs-serve: $(DOCS) ## Serve the documentation site on http://127.0.0.1:8000, and rebuild it on changes
-	.venv-docs/bin/mkdocs serve
+	$(MKDOCS) serve
 
 lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and that the lock file is up to date
 	$(BIN)/ruff check
