@@ -1,4 +1,4 @@
-"""`make soak N=… SEED=…`: a storm over the deployed template, and what became of everything."""
+"""`make chaos N=… SEED=…`: a storm over the deployed template, and what became of everything."""
 
 import argparse
 import sys

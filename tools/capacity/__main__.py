@@ -1,4 +1,4 @@
-"""`make capacity`: the queue under many deletions a day and a day without NXCloud, as a table and a chart."""
+"""`make capacity`: what many deletions a day, and a day without NXCloud, do to the queue; a table and a chart."""
 
 import argparse
 import sys
