@@ -1,4 +1,4 @@
-"""`make simulate`: what many deletions a day, and a day without NXCloud, do to the queue; a table and a chart."""
+"""`make capacity`: the queue under many deletions a day and a day without NXCloud, as a table and a chart."""
 
 import argparse
 import sys
@@ -17,11 +17,11 @@ from tests.redelivery_model.world import RETENTION_S
 from tools.capacity.chart import draw, short
 from tools.capacity.simulation import DAY_S, HOUR_S, Course, Scenario, simulate
 
-BATCH_MS = 400  # not measured: nobody but NXCloud's customers can; `ProviderLatency` tells yours
+BATCH_MS = 400  # not measured here; the metric `ProviderLatency` has the real value
 
 
 def scenarios(batch_s: float) -> list[Scenario]:
-    """All of them. While NXCloud is down calls hang until their deadline, unless they fail at once."""
+    """All scenarios. During the outage, calls take until their deadline, unless they fail at once."""
     usual = Scenario(
         name="as deployed",
         deletions_a_day=100,
@@ -30,8 +30,8 @@ def scenarios(batch_s: float) -> list[Scenario]:
         retention_s=RETENTION_S,
     )
     many = replace(usual, deletions_a_day=10_000_000)
-    no_order = replace(many, name="no order", in_order=False)
-    wide = replace(many, name="wide enough", max_concurrency=25)
+    no_order = replace(many, name="random order", in_order=False)
+    wide = replace(many, name="sufficient concurrency", max_concurrency=25)
     limited = replace(many, failing_batch_s=batch_s, most_calls_a_second=200)
     return [
         usual,
@@ -39,12 +39,12 @@ def scenarios(batch_s: float) -> list[Scenario]:
         replace(usual, deletions_a_day=2_000_000),
         many,
         no_order,
-        replace(no_order, name="no order, kept 4 days", retention_s=4 * DAY_S),
+        replace(no_order, name="random order, 4 days kept", retention_s=4 * DAY_S),
         wide,
         replace(wide, name="calls fail at once", failing_batch_s=batch_s),
-        replace(wide, name="3 days, no order", in_order=False, recovers_h=6 + 72),
-        replace(limited, name="200 calls/s, too wide", max_concurrency=50),
-        replace(limited, name="200 calls/s, fitting", max_concurrency=8),
+        replace(wide, name="3 days, random order", in_order=False, recovers_h=6 + 72),
+        replace(limited, name="200 calls/s, excessive", max_concurrency=50),
+        replace(limited, name="200 calls/s, matching", max_concurrency=8),
     ]
 
 
@@ -52,7 +52,7 @@ def main() -> int:
     """Runs all scenarios, prints the table and draws the chart."""
     parser = argparse.ArgumentParser(prog="python -m tools.capacity", description=__doc__)
     parser.add_argument("--batch-ms", type=int, default=BATCH_MS, help="how long a batch takes (default: %(default)s)")
-    parser.add_argument("--chart", type=Path, default=Path("docs/scale.svg"), help="(default: %(default)s)")
+    parser.add_argument("--chart", type=Path, default=Path("docs/images/scale.svg"), help="(default: %(default)s)")
     options = parser.parse_args()
     chosen = scenarios(options.batch_ms / 1000)
     with ProcessPoolExecutor() as pool:
@@ -72,15 +72,15 @@ def _table(title: str, lines: list[tuple[Scenario, Course]]) -> Table:
     shown = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
     shown.add_column("a day", no_wrap=True)
     shown.add_column("scenario", no_wrap=True)
-    for heading in ("wide", "waiting", "in flight", "calls/s", "then", "lag, h", "late, h", "given up", "lost"):
+    for heading in ("conc.", "waiting", "in flight", "calls/s", "after", "lag, h", "late, h", "given up", "lost"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for scenario, course in lines:
         shown.add_row(
             short(scenario.deletions_a_day), scenario.name, str(scenario.max_concurrency), *_row(scenario, course)
         )
     shown.caption = (
-        "wide: MaxConcurrency. waiting, in flight, calls/s while NXCloud is down and then, lag: the most. "
-        "late: how long after the outage a confirmation was more than 5 minutes late"
+        "conc.: MaxConcurrency. Maxima: waiting, in flight, calls/s during the outage and after it, lag. "
+        "late: time after the outage until confirmations are at most 5 minutes late again"
     )
     return shown
 

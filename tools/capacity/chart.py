@@ -15,8 +15,8 @@ ValueOf = Callable[[Moment], float | None]
 ROWS: tuple[tuple[str, float, ValueOf], ...] = (  # what, how far up its axis goes at least, and where it stands
     ("waiting", 10, lambda moment: moment.waiting),
     ("in flight", 10, lambda moment: moment.in_flight),
-    ("calls a second", 0.02, lambda moment: moment.calls_a_second),
-    ("longest lag, h", 1, lambda moment: None if moment.lag_s is None else moment.lag_s / HOUR_S),
+    ("calls/s", 0.02, lambda moment: moment.calls_a_second),
+    ("max. lag, h", 1, lambda moment: None if moment.lag_s is None else moment.lag_s / HOUR_S),
 )
 
 
@@ -34,7 +34,7 @@ def draw(lines: Sequence[Line], path: Path) -> None:
             _draw(axes[row][column], its_lines, value_of)
             axes[row][column].set_ylim(0, max(axes[row][column].get_ylim()[1], least))
             axes[row][0].set_ylabel(what)
-        axes[-1][column].set_xlabel("hours; NXCloud is down in the shaded ones")
+        axes[-1][column].set_xlabel("hours; outage of NXCloud shaded")
     axes[1][-1].axhline(MOST_IN_FLIGHT, color="grey", linewidth=0.8, linestyle=":")
     figure.legend(*axes[0][-1].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=3)
     figure.savefig(path, metadata={"Date": None})
@@ -44,7 +44,7 @@ def _draw(axes: Axes, lines: Sequence[Line], value_of: ValueOf) -> None:
     for scenario, course in lines:
         shown = [moment for moment in course.moments if moment.hour <= SHOWN_H]
         values = [float("nan") if (value := value_of(moment)) is None else value for moment in shown]
-        hours, label = [moment.hour for moment in shown], f"{scenario.name} ({scenario.max_concurrency} wide)"
+        hours, label = [moment.hour for moment in shown], f"{scenario.name} (MaxConcurrency {scenario.max_concurrency})"
         axes.plot(hours, values, linewidth=1.2, label=label)
     axes.axvspan(lines[0][0].fails_h, lines[0][0].recovers_h, color="orange", alpha=0.12, linewidth=0)
     axes.yaxis.set_major_formatter(lambda value, _: short(value))
