@@ -1,4 +1,4 @@
-"""What the functions under measurement run on: the local cloud, the fake NXCloud, and AWS's runtime loop, on loopback."""
+"""The environment of the measured functions: local cloud, fake NXCloud and AWS's runtime loop, on loopback."""
 
 import json
 import os

@@ -100,7 +100,7 @@ def _make_tables(cloud: LocalCloud) -> None:
 def _link_a_file_that_is_gone(cloud: LocalCloud) -> None:
     aws = cast("AwsClients", SimpleNamespace(dynamodb=cloud.client("dynamodb")))
     link = Link(S3Object(BUCKET, "photos/gone.jpg"), "101a0e3e2f58188b3e2ffc1057316c13", Media(PHONE, DELETED_MEDIA))
-    MediaIndex(aws, TABLE).write(link)
+    MediaIndex(aws, TABLE).put(link)
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ from localdev.stack import Stack, build, deploy
 LAYER = "MediaCleanupLayer/python/media_cleanup"
 # Thirty times faster, so that delays stand to one another as they do in AWS; the longest alone is cut shorter
 FASTER = {
-    "redelivery.py": {"FIRST_DELAY_S": "1", "MAX_DELAY_S": "4"},
-    "credentials.py": {"MAX_AGE_S": "10", "PAUSE_S": "2", "AFTER_FAILURE_S": "1"},
-    "absence.py": {"PROOF_OF_LIFE_S": "2.0"},
+    "triggers/backoff.py": {"FIRST_DELAY_S": "1", "MAX_DELAY_S": "4"},
+    "aws/credentials.py": {"CACHE_S": "10", "PAUSE_S": "2", "RETRY_AFTER_FAILURE_S": "1"},
+    "provider/absence.py": {"PROOF_OF_LIFE_S": "2.0"},
 }
 QUEUES = ("DeletionQueueUrl", "IndexQueueUrl")
 
@@ -52,5 +52,5 @@ def _set(file: Path, constant: str, value: str) -> None:
     """Gives a module's constant another value. Raises LookupError where the module has no such constant."""
     text, found = re.subn(rf"^{constant} = .*$", f"{constant} = {value}", file.read_text(), flags=re.MULTILINE)
     if found != 1:
-        raise LookupError(f"{file.name} has no constant {constant}; tests/chaos/stage.py must follow it")
+        raise LookupError(f"{file.name} has no constant {constant}; update tests/chaos/deploy.py")
     file.write_text(text)

@@ -11,13 +11,16 @@ from random import Random
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from samcli.yamlhelper import yaml_parse
 
+from localdev.cloud import ROOT
 from media_cleanup.provider.gateway import MAX_CALL_S
-from tests.redelivery_model.world import RETENTION_S
 from tools.capacity.chart import draw, short
 from tools.capacity.simulation import DAY_S, HOUR_S, Course, Scenario, simulate
 
 BATCH_MS = 400  # not measured here; the metric `ProviderLatency` has the real value
+_QUEUE = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["DeletionQueue"]["Properties"]
+RETENTION_S: int = _QUEUE["MessageRetentionPeriod"]
 
 
 def scenarios(batch_s: float) -> list[Scenario]:

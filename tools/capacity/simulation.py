@@ -11,9 +11,9 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 
-from media_cleanup.outcome import Outcome
+from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.result import Result
-from media_cleanup.triggers.backoff import backoff_s, given_up
+from media_cleanup.triggers.backoff import backoff_s, give_up
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -153,11 +153,11 @@ class _Simulation:
             self._to_accept -= 1
             self._confirm(message, now_s + batch_s)
             return
-        outcome = given_up(Result(result=Outcome.UNAVAILABLE, reason="no_answer"), message.receives)
-        if outcome.result is Outcome.REJECTED:
+        result = give_up(Result(outcome=Outcome.UNAVAILABLE, reason=Reason.NO_ANSWER), message.receives)
+        if result.outcome is Outcome.REJECTED:
             self._course.given_up += self._weight
         else:
-            due_s = now_s + batch_s + backoff_s(outcome, message.receives, self._jitter())
+            due_s = now_s + batch_s + backoff_s(result, message.receives, self._jitter())
             heappush(self._hidden, (due_s, next(self._number), message))
 
     def _confirm(self, message: _Message, at_s: float) -> None:
