@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from benchmarks.environment import FLOOR, REFERENCE, THIS
 from benchmarks.measure import Results, Series
-from benchmarks.stage import FLOOR, REFERENCE, THIS
 
 SIDES = (THIS, REFERENCE, FLOOR)
 # us-east-1, first tiers, without the free ones (source: the pages "AWS Lambda Pricing", "Amazon SQS Pricing", "Amazon

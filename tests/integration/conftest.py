@@ -12,7 +12,7 @@ from moto import mock_aws
 from delete_media import app
 from index_media import app as index_app
 from localdev.fake_nxcloud import FakeNxCloud
-from localdev.index import create_idempotency_table, create_index_table
+from localdev.tables import create_idempotency_table, create_index_table
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.settings import DeleteMediaSettings, IndexMediaSettings, SweepIndexSettings
 from sweep_index import app as sweep_app

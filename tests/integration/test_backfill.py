@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from tools import backfill
-from tools.backfill import BackfillError, Bookmark, Pace, queue_for, send
+from tools.backfill import BackfillError, Checkpoint, RateLimiter, queue_for, send
 
 BUCKET = "old-bucket"
 
@@ -94,16 +94,16 @@ def test_it_goes_on_where_it_stopped(
     monkeypatch.setattr(backfill, "PAGE", 2)
     batches = iter(range(2))
 
-    def interrupted(_pace: Pace, _messages: int) -> None:
+    def interrupted(_rate_limiter: RateLimiter, _messages: int) -> None:
         if next(batches, None) is None:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as during:
-        during.setattr(Pace, "wait_for", interrupted)
+        during.setattr(RateLimiter, "wait_for", interrupted)
         with pytest.raises(SystemExit) as ended:
             run(monkeypatch)
     assert ended.value.code == 130
-    assert "the same command goes on from here" in capsys.readouterr().err
+    assert "run the same command again to continue" in capsys.readouterr().err
     assert [message["key"] for message in named(queue_url)] == keys[:4]
     run(monkeypatch)
     assert [message["key"] for message in named(queue_url)] == keys[4:]
@@ -112,10 +112,10 @@ def test_it_goes_on_where_it_stopped(
 
 
 def test_another_prefix_or_queue_begins_at_its_beginning(tmp_path: Path) -> None:
-    Bookmark(tmp_path, BUCKET, ["queue", ""]).move_to({"KeyMarker": "a"})
-    assert Bookmark(tmp_path, BUCKET, ["queue", ""]).place() == {"KeyMarker": "a"}
-    assert Bookmark(tmp_path, BUCKET, ["queue", "offers/"]).place() == {}
-    assert Bookmark(tmp_path, BUCKET, ["another", ""]).place() == {}
+    Checkpoint(tmp_path, BUCKET, ["queue", ""]).save({"KeyMarker": "a"})
+    assert Checkpoint(tmp_path, BUCKET, ["queue", ""]).load() == {"KeyMarker": "a"}
+    assert Checkpoint(tmp_path, BUCKET, ["queue", "offers/"]).load() == {}
+    assert Checkpoint(tmp_path, BUCKET, ["another", ""]).load() == {}
 
 
 def test_it_keeps_its_pace() -> None:
@@ -125,27 +125,27 @@ def test_it_keeps_its_pace() -> None:
         slept.append(seconds)
         now_s[0] += seconds
 
-    pace = Pace(20, lambda: now_s[0], sleep)
+    rate_limiter = RateLimiter(20, lambda: now_s[0], sleep)
     for _ in range(3):
-        pace.wait_for(10)
+        rate_limiter.wait_for(10)
     assert slept == [0, 0.5, 0.5]
     now_s[0] += 60  # a rest earns no burst
     for _ in range(2):
-        pace.wait_for(10)
+        rate_limiter.wait_for(10)
     assert slept[3:] == [0, 0.5]
 
 
 def test_messages_that_sqs_does_not_take_stop_it() -> None:
     refusing = SimpleNamespace(send_message_batch=lambda **_: {"Failed": [{"Id": "0", "Code": "InternalError"}]})
-    with pytest.raises(BackfillError, match=r"SQS did not take 1 messages \(InternalError\); run the command again"):
-        list(send(cast("Any", refusing), "queue", ["a"], Pace(1000)))
+    with pytest.raises(BackfillError, match=r"SQS did not accept 1 messages \(InternalError\); run the command again"):
+        list(send(cast("Any", refusing), "queue", ["a"], RateLimiter(1000)))
 
 
 @pytest.mark.usefixtures("queue_url")
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["--bucket", "new"], "the stack follows old-*, so it may not read new: set SourceBucketName first"),
+        (["--bucket", "new"], "the stack is connected to old-*, so it may not read new: set SourceBucketName first"),
         (["--bucket", "old-missing"], "NoSuchBucket"),
         (["--bucket", ""], "name a BUCKET"),
         (["--rate", "0"], "a RATE above 0"),
@@ -162,5 +162,5 @@ def test_what_is_wrong_is_said(
 
 
 def test_a_stack_without_buckets_reads_none() -> None:
-    with pytest.raises(BackfillError, match="the stack follows no bucket, so it may not read old-bucket"):
+    with pytest.raises(BackfillError, match="the stack is connected to no bucket, so it may not read old-bucket"):
         queue_for({"IndexQueueUrl": "index"}, BUCKET)

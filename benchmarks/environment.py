@@ -1,4 +1,4 @@
-"""What the functions under measurement run on: the local cloud, the fake NXCloud, and AWS's runtime loop, on loopback."""
+"""The environment of the measured functions: local cloud, fake NXCloud and AWS's runtime loop, on loopback."""
 
 import json
 import os
@@ -19,43 +19,43 @@ from localdev.stack import build, sam
 
 HERE = Path(__file__).parent
 PHONE = "8615800001795"
-THIS, REFERENCE, FLOOR = "this", "reference", "floor"
+THIS, REFERENCE, FLOOR = "this", "reference", "floor"  # the names of the measured functions
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One invocation: seconds on the clock, and seconds of processor time that the function's process took for it."""
+    """One invocation: its duration, and the CPU time of the function's process, both in seconds."""
 
     seconds: float
     cpu_s: float
 
 
 class Function:
-    """A function in the emulator, of which every invocation is measured."""
+    """A function in the emulator; measures every invocation."""
 
     def __init__(self, running: Emulator) -> None:
         self._running = running
 
     def invoke(self, event: object) -> Sample:
-        """Invokes it; what it does not answer as a success is an error, lest a failure be measured."""
-        before_s, began = self._cpu_s(), time.perf_counter()
-        answer = self._running.invoke(event)
-        seconds = time.perf_counter() - began
-        if answer != {"batchItemFailures": []}:
-            raise RuntimeError(f"it answered {answer}; its log:\n{self._running.log.read_text()[-2000:]}")
-        return Sample(seconds, self._cpu_s() - before_s)
+        """Invoke the function. Raises RuntimeError unless it succeeds, so that no failure is measured."""
+        cpu_before_s, started = self._cpu_s(), time.perf_counter()
+        response = self._running.invoke(event)
+        seconds = time.perf_counter() - started
+        if response != {"batchItemFailures": []}:
+            raise RuntimeError(f"the function answered {response}; its log:\n{self._running.log.read_text()[-2000:]}")
+        return Sample(seconds, self._cpu_s() - cpu_before_s)
 
     def peak_mb(self) -> float:
-        """The most memory that its process has had, in MB."""
-        [line] = [line for line in self._file("status").splitlines() if line.startswith("VmHWM")]
+        """Return the peak memory of the function's process, in MB."""
+        [line] = [line for line in self._proc_file("status").splitlines() if line.startswith("VmHWM")]
         return int(line.split()[1]) / 1024
 
     def _cpu_s(self) -> float:
-        fields = self._file("stat").rpartition(")")[2].split()
+        fields = self._proc_file("stat").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
-    def _file(self, name: str) -> str:
-        """A file of /proc about the runtime's process, the emulator's only child; empty before it has one."""
+    def _proc_file(self, name: str) -> str:
+        """Read a file in /proc of the runtime's process, the emulator's only child; empty before it has one."""
         parent = self._running.process_id
         children = Path(f"/proc/{parent}/task/{parent}/children")
         tasks = [(path / "children").read_text().split() for path in Path(f"/proc/{parent}/task").iterdir()]
@@ -64,29 +64,29 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Everything that runs meanwhile, and where the built functions are."""
+class Environment:
+    """The running services, and the code of the functions."""
 
     fake_nxcloud: FakeNxCloud
-    environment: dict[str, str]
+    variables: dict[str, str]
     code: dict[str, Path]
     python: str
     folder: Path
 
     @contextmanager
     def function(self, name: str, **settings: str) -> Iterator[Function]:
-        """A function in a new execution environment."""
+        """Start a function in a new execution environment."""
         log = self.folder / f"{uuid.uuid4()}.log"
-        environment = {**self.environment, **settings}
-        with emulator(environment, log, code=self.code[name], python=self.python) as running:
+        variables = {**self.variables, **settings}
+        with emulator(variables, log, code=self.code[name], python=self.python) as running:
             yield Function(running)
 
     def event(self, messages: int) -> dict[str, Any]:
-        """An SQS event about so many media, each of which is there."""
+        """Return an SQS event with this number of messages, each naming a media file that exists."""
         return {"Records": [self._record() for _ in range(messages)]}
 
-    def latency(self, seconds: float) -> None:
-        """Lets NXCloud take so long for each answer from now on."""
+    def set_latency(self, seconds: float) -> None:
+        """Set the latency of NXCloud's responses."""
         self.fake_nxcloud.behave()
         if seconds:
             self.fake_nxcloud.misbehave(Fault("latency", seconds=seconds, times=10**9))
@@ -107,24 +107,24 @@ class Stage:
 
 
 @contextmanager
-def stage(python: str) -> Iterator[Stage]:
-    """Builds everything, and starts what it needs. `python` runs the functions."""
+def create_environment(python: str) -> Iterator[Environment]:
+    """Build the functions, and start the services. `python` is the interpreter of the functions."""
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        code = _built(folder, python)
+        code = _build_functions(folder, python)
         cloud = running.enter_context(local_cloud())
         fake_nxcloud = running.enter_context(FakeNxCloud())
         layers = [ROOT / f".aws-sam/build/{layer}/python" for layer in ("NxCloudLayer", "MediaCleanupLayer")]
-        environment = {
+        variables = {
             **cloud.environment,
-            **_resources(cloud, fake_nxcloud),
+            **_create_resources(cloud, fake_nxcloud),
             "PYTHONPATH": os.pathsep.join(map(str, layers)),
         }
-        yield Stage(fake_nxcloud, environment, code, python, folder)
+        yield Environment(fake_nxcloud, variables, code, python, folder)
 
 
-def _built(folder: Path, python: str) -> dict[str, Path]:
-    """This by its own build, the reference by sam's default one, for the Python that there is."""
+def _build_functions(folder: Path, python: str) -> dict[str, Path]:
+    """Build this function by its own Makefiles, and the reference by sam's default build for the Python in use."""
     build()
     version = subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
     template = folder / "template.yaml"
@@ -141,8 +141,8 @@ def _built(folder: Path, python: str) -> dict[str, Path]:
     }
 
 
-def _resources(cloud: LocalCloud, fake_nxcloud: FakeNxCloud) -> dict[str, str]:
-    """The tables, the secret and the queue, and the settings that name them."""
+def _create_resources(cloud: LocalCloud, fake_nxcloud: FakeNxCloud) -> dict[str, str]:
+    """Create tables, secret and queue, and return the environment variables that name them."""
     keys = {"MEDIA_INDEX_TABLE": ["object", "link"], "IDEMPOTENCY_TABLE": ["id"]}
     for table, names in keys.items():
         cloud.client("dynamodb").create_table(
@@ -163,6 +163,6 @@ def _resources(cloud: LocalCloud, fake_nxcloud: FakeNxCloud) -> dict[str, str]:
         "NXCLOUD_SECRET_ID": secret_id,
         "DELETION_QUEUE_URL": queue_url,
         "DEAD_LETTER_QUEUE_URL": queue_url,
-        "ACCESS_KEY": provider.access_key,  # for the floor, which reads no secret
+        "ACCESS_KEY": provider.access_key,  # for the floor, which does not read the secret
         "ACCESS_SECRET": provider.access_secret,
     }
