@@ -1,16 +1,14 @@
-"""`make backfill` names each version of each object once, at its pace, and goes on where it stopped."""
+"""`make backfill` sends each version of each object once, at its rate, and continues where it stopped."""
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import boto3
 import pytest
-from moto import mock_aws
 
+from tests.integration.conftest import AWS
 from tools import backfill
 from tools.backfill import BackfillError, Bookmark, Pace, queue_for, send
 
@@ -18,37 +16,32 @@ BUCKET = "old-bucket"
 
 
 @pytest.fixture
-def queue_url(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """The index queue of a stack that follows old-*, with an empty bucket of such a name; nobody works on the queue."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+def queue_url(empty_aws: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:  # noqa: ARG001 (before the resources are created)
+    """The index queue, without a consumer, of a stack with SourceBucketName old-*; one such bucket exists, empty."""
     monkeypatch.chdir(tmp_path)
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket=BUCKET)
-        url = boto3.client("sqs").create_queue(QueueName="index")["QueueUrl"]
-        outputs = {"IndexQueueUrl": url, "SourceBucketName": "old-*"}
-        # The end-to-end tests ask a deployed stack; moto's CloudFormation would want a dozen packages more
-        monkeypatch.setattr(backfill, "outputs_of", lambda *_: outputs)
-        yield url
+    AWS.s3.create_bucket(Bucket=BUCKET)
+    url = AWS.sqs.create_queue(QueueName="index")["QueueUrl"]
+    outputs = {"IndexQueueUrl": url, "SourceBucketName": "old-*"}
+    # The end-to-end tests read a deployed stack's outputs; moto's CloudFormation would need a dozen more packages
+    monkeypatch.setattr(backfill, "outputs_of", lambda *_: outputs)
+    return url
 
 
 def store(*keys: str) -> None:
     for key in keys:
-        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"")
+        AWS.s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
-    """Runs the command as make does; an option that is there again wins."""
+def run_backfill(monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
+    """Run the command as `make` does; a repeated option overrides the earlier one."""
     command = ["backfill", "--stack", "media-cleanup", "--bucket", BUCKET, "--prefix", "", "--rate", "100000", *options]
     monkeypatch.setattr(sys, "argv", command)
     backfill.main()
 
 
-def named(queue_url: str) -> list[Any]:
-    """The messages in the queue, which are then gone."""
-    sqs, messages = boto3.client("sqs"), []
+def receive_all(queue_url: str) -> list[Any]:
+    """Receive and delete all messages of the queue."""
+    sqs, messages = AWS.sqs, []
     while received := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
         for message in received:
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
@@ -56,37 +49,37 @@ def named(queue_url: str) -> list[Any]:
     return messages
 
 
-def test_each_object_is_named_by_its_raw_key(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backfill_sends_raw_key_of_each_object(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [*(f"photos/{number:02}.jpg" for number in range(23)), "haus & garten 100%+tür.jpg"]
     store(*keys)
     monkeypatch.setattr(backfill, "PAGE", 7)
-    run(monkeypatch)
-    messages = named(queue_url)
+    run_backfill(monkeypatch)
+    messages = receive_all(queue_url)
     assert sorted(message["key"] for message in messages) == sorted(keys)
     assert all(message.keys() == {"bucket", "key"} for message in messages)
     assert list(Path().iterdir()) == []
 
 
-def test_each_version_is_named_and_no_delete_marker(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    s3 = boto3.client("s3")
+def test_backfill_sends_each_version_and_no_delete_marker(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = AWS.s3
     store("a.jpg")
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     store("b.jpg", "b.jpg")
     s3.delete_object(Bucket=BUCKET, Key="b.jpg")
-    run(monkeypatch)
-    messages = named(queue_url)
+    run_backfill(monkeypatch)
+    messages = receive_all(queue_url)
     versions = {version["VersionId"] for version in s3.list_object_versions(Bucket=BUCKET)["Versions"]}
     assert {message.get("version_id", "null") for message in messages} == versions
     assert len(messages) == 3
 
 
-def test_a_prefix_narrows_it(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefix_limits_the_backfill(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store("offers/a.jpg", "photos/a.jpg")
-    run(monkeypatch, "--prefix", "offers/")
-    assert [message["key"] for message in named(queue_url)] == ["offers/a.jpg"]
+    run_backfill(monkeypatch, "--prefix", "offers/")
+    assert [message["key"] for message in receive_all(queue_url)] == ["offers/a.jpg"]
 
 
-def test_it_goes_on_where_it_stopped(
+def test_interrupted_backfill_continues_at_its_bookmark(
     queue_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys = [f"{number}.jpg" for number in range(6)]
@@ -101,24 +94,24 @@ def test_it_goes_on_where_it_stopped(
     with monkeypatch.context() as during:
         during.setattr(Pace, "wait_for", interrupted)
         with pytest.raises(SystemExit) as ended:
-            run(monkeypatch)
+            run_backfill(monkeypatch)
     assert ended.value.code == 130
     assert "the same command goes on from here" in capsys.readouterr().err
-    assert [message["key"] for message in named(queue_url)] == keys[:4]
-    run(monkeypatch)
-    assert [message["key"] for message in named(queue_url)] == keys[4:]
-    run(monkeypatch)
-    assert len(named(queue_url)) == 6  # it came to its end, so it begins again
+    assert [message["key"] for message in receive_all(queue_url)] == keys[:4]
+    run_backfill(monkeypatch)
+    assert [message["key"] for message in receive_all(queue_url)] == keys[4:]
+    run_backfill(monkeypatch)
+    assert len(receive_all(queue_url)) == 6  # the last run was complete, so this one starts again
 
 
-def test_another_prefix_or_queue_begins_at_its_beginning(tmp_path: Path) -> None:
+def test_bookmark_of_other_prefix_or_queue_is_ignored(tmp_path: Path) -> None:
     Bookmark(tmp_path, BUCKET, ["queue", ""]).move_to({"KeyMarker": "a"})
     assert Bookmark(tmp_path, BUCKET, ["queue", ""]).place() == {"KeyMarker": "a"}
     assert Bookmark(tmp_path, BUCKET, ["queue", "offers/"]).place() == {}
     assert Bookmark(tmp_path, BUCKET, ["another", ""]).place() == {}
 
 
-def test_it_keeps_its_pace() -> None:
+def test_pace_limits_messages_per_second() -> None:
     now_s, slept = [100.0], []
 
     def sleep(seconds: float) -> None:
@@ -129,13 +122,13 @@ def test_it_keeps_its_pace() -> None:
     for _ in range(3):
         pace.wait_for(10)
     assert slept == [0, 0.5, 0.5]
-    now_s[0] += 60  # a rest earns no burst
+    now_s[0] += 60  # no burst after a pause
     for _ in range(2):
         pace.wait_for(10)
     assert slept[3:] == [0, 0.5]
 
 
-def test_messages_that_sqs_does_not_take_stop_it() -> None:
+def test_messages_refused_by_sqs_stop_the_backfill() -> None:
     refusing = SimpleNamespace(send_message_batch=lambda **_: {"Failed": [{"Id": "0", "Code": "InternalError"}]})
     with pytest.raises(BackfillError, match=r"SQS did not take 1 messages \(InternalError\); run the command again"):
         list(send(cast("Any", refusing), "queue", ["a"], Pace(1000)))
@@ -143,7 +136,7 @@ def test_messages_that_sqs_does_not_take_stop_it() -> None:
 
 @pytest.mark.usefixtures("queue_url")
 @pytest.mark.parametrize(
-    ("options", "why"),
+    ("options", "message"),
     [
         (["--bucket", "new"], "the stack follows old-*, so it may not read new: set SourceBucketName first"),
         (["--bucket", "old-missing"], "NoSuchBucket"),
@@ -152,15 +145,15 @@ def test_messages_that_sqs_does_not_take_stop_it() -> None:
         (["--rate", "nan"], "a RATE above 0"),
     ],
 )
-def test_what_is_wrong_is_said(
-    options: list[str], why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_invalid_option_is_reported(
+    options: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        run(monkeypatch, *options)
+        run_backfill(monkeypatch, *options)
     assert ended.value.code
-    assert why in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_a_stack_without_buckets_reads_none() -> None:
+def test_stack_without_source_buckets_is_refused() -> None:
     with pytest.raises(BackfillError, match="the stack follows no bucket, so it may not read old-bucket"):
         queue_for({"IndexQueueUrl": "index"}, BUCKET)

@@ -41,7 +41,7 @@ def delete(client: MediaClient, credentials: Credentials = CREDENTIALS) -> NxClo
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
-def test_a_media_is_deleted(fake_nxcloud: FakeNxCloud, algorithm: str) -> None:
+def test_delete_media_sends_signed_request(fake_nxcloud: FakeNxCloud, algorithm: str) -> None:
     answer = MediaClient(fake_nxcloud.url, algorithm=algorithm).delete_media(CREDENTIALS, PHONE, MEDIA_ID)  # type: ignore[arg-type]
     assert (answer.code, answer.message, answer.http_status) == (0, "success", 200)
     assert fake_nxcloud.provider.media == {}
@@ -53,18 +53,18 @@ def test_a_media_is_deleted(fake_nxcloud: FakeNxCloud, algorithm: str) -> None:
     )
 
 
-def test_a_media_is_looked_up(client: MediaClient) -> None:
+def test_get_media_returns_media_file(client: MediaClient) -> None:
     file = client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
     assert file == MediaFile("image/jpeg", "file.jpg", f"https://media.example.com/{MEDIA_ID}")
 
 
-def test_a_media_that_is_not_there(client: MediaClient) -> None:
+def test_get_media_of_missing_media_raises_api_error(client: MediaClient) -> None:
     with pytest.raises(ApiError) as caught:
         client.get_media(CREDENTIALS, PHONE, "unknown")
     assert caught.value.provider_code == -1
 
 
-def test_a_lookup_without_an_address_is_no_success(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
+def test_get_media_without_url_raises_api_error(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
     fake_nxcloud.misbehave(Fault("unconfirmed"))
     with pytest.raises(ApiError):
         client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
@@ -77,17 +77,19 @@ def test_a_lookup_without_an_address_is_no_success(client: MediaClient, fake_nxc
         (Credentials("wrong", "test-access-secret"), CredentialsRefusedError, 1005),
     ],
 )
-def test_wrong_credentials(client: MediaClient, credentials: Credentials, kind: type[Exception], code: int) -> None:
+def test_wrong_credentials_raise_credentials_refused_error(
+    client: MediaClient, credentials: Credentials, kind: type[Exception], code: int
+) -> None:
     error = delete(client, credentials)
     assert (type(error), error.provider_code) == (kind, code)
 
 
-def test_a_wrong_clock(fake_nxcloud: FakeNxCloud) -> None:
+def test_wrong_clock_raises_clock_skew_error(fake_nxcloud: FakeNxCloud) -> None:
     late = MediaClient(fake_nxcloud.url, now_ms=lambda: system_clock_ms() - 61_000)
     assert type(delete(late)) is ClockSkewError
 
 
-def test_each_attempt_is_signed_for_its_own_time(fake_nxcloud: FakeNxCloud) -> None:
+def test_each_call_is_signed_with_its_own_timestamp(fake_nxcloud: FakeNxCloud) -> None:
     times = iter([system_clock_ms(), system_clock_ms() + 1])
     client = MediaClient(fake_nxcloud.url, now_ms=lambda: next(times))
     client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
@@ -122,7 +124,7 @@ def test_each_attempt_is_signed_for_its_own_time(fake_nxcloud: FakeNxCloud) -> N
     ],
     ids=lambda value: f"{value.kind}-{value.code}-{value.status}" if isinstance(value, Fault) else "",
 )
-def test_every_fault_becomes_an_error_of_ours_in_time(
+def test_fault_raises_nxcloud_error_within_the_deadline(
     client: MediaClient, fake_nxcloud: FakeNxCloud, fault: Fault, kind: type[Exception]
 ) -> None:
     fake_nxcloud.misbehave(fault)
@@ -161,7 +163,7 @@ def test_every_fault_becomes_an_error_of_ours_in_time(
         (503, '{"code": 9002, "message": "down"}', InvalidResponseError),
     ],
 )
-def test_only_the_documented_answer_is_a_success(
+def test_undocumented_response_is_no_success(
     client: MediaClient, fake_nxcloud: FakeNxCloud, status: int, body: str, kind: type[Exception]
 ) -> None:
     fake_nxcloud.misbehave(Fault("raw", status=status, body=body))
@@ -169,7 +171,7 @@ def test_only_the_documented_answer_is_a_success(
     assert (type(error), error.http_status) == (kind, status)
 
 
-def test_a_redirect_is_not_followed(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
+def test_redirect_is_not_followed(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
     with FakeNxCloud(CREDENTIALS.access_key, CREDENTIALS.access_secret) as elsewhere:
         fake_nxcloud.misbehave(Fault("redirect", location=f"{elsewhere.url}/api/wa/deleteMedia"))
         error = delete(client)
@@ -177,7 +179,7 @@ def test_a_redirect_is_not_followed(client: MediaClient, fake_nxcloud: FakeNxClo
         assert elsewhere.provider.calls == []
 
 
-def test_proxies_and_netrc_of_the_environment_are_not_used(
+def test_proxies_and_netrc_of_environment_are_not_used(
     client: MediaClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -188,16 +190,14 @@ def test_proxies_and_netrc_of_the_environment_are_not_used(
     assert client.delete_media(CREDENTIALS, PHONE, MEDIA_ID).code == 0
 
 
-def test_connections_are_kept_alive(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
+def test_successive_calls_share_one_connection(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
     for _ in range(3):
         client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
     assert fake_nxcloud.connections == 1
 
 
 @pytest.mark.parametrize("kind", ["close", "reset"])
-def test_a_kept_alive_connection_that_died_is_replaced_at_once(
-    client: MediaClient, fake_nxcloud: FakeNxCloud, kind: Kind
-) -> None:
+def test_stale_connection_is_replaced_at_once(client: MediaClient, fake_nxcloud: FakeNxCloud, kind: Kind) -> None:
     client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
     fake_nxcloud.misbehave(Fault(kind))
     client.delete_media(CREDENTIALS, PHONE, MEDIA_ID)
@@ -205,7 +205,7 @@ def test_a_kept_alive_connection_that_died_is_replaced_at_once(
 
 
 @pytest.mark.parametrize("kind", ["close", "reset"])
-def test_it_is_replaced_once_and_not_again(client: MediaClient, fake_nxcloud: FakeNxCloud, kind: Kind) -> None:
+def test_stale_connection_is_replaced_only_once(client: MediaClient, fake_nxcloud: FakeNxCloud, kind: Kind) -> None:
     client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
     fake_nxcloud.misbehave(Fault(kind, times=2))
     assert type(delete(client)) is NoResponseError
@@ -213,28 +213,28 @@ def test_it_is_replaced_once_and_not_again(client: MediaClient, fake_nxcloud: Fa
     assert [call.action for call in fake_nxcloud.provider.calls] == ["getMedia"]
 
 
-def test_a_new_connection_that_dies_is_not_tried_again(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
+def test_reset_of_new_connection_is_not_retried(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
     fake_nxcloud.misbehave(Fault("reset"))
     assert type(delete(client)) is NoResponseError
     assert fake_nxcloud.connections == 1
 
 
 @pytest.mark.parametrize(("retry_after", "seconds"), [(7, 7), (0, 0), (None, None)])
-def test_how_long_the_server_asks_to_wait(
+def test_retry_after_is_part_of_the_error(
     client: MediaClient, fake_nxcloud: FakeNxCloud, retry_after: int | None, seconds: int | None
 ) -> None:
     fake_nxcloud.misbehave(Fault("status", status=429, retry_after=retry_after))
     assert delete(client).retry_after_s == seconds
 
 
-def test_a_connection_with_half_an_answer_is_not_used_again(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
+def test_connection_with_unread_response_is_not_reused(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
     fake_nxcloud.misbehave(Fault("oversized"))
     delete(client)
     client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
     assert fake_nxcloud.connections == 2
 
 
-def test_a_host_that_does_not_accept_is_not_waited_for() -> None:
+def test_host_that_accepts_no_connection_hits_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:
         waiting = [socket.socket() for _ in range(4)]
         for each in waiting:  # fills the queue of connections that nobody accepts
@@ -248,18 +248,18 @@ def test_a_host_that_does_not_accept_is_not_waited_for() -> None:
             each.close()
 
 
-def test_a_refused_connection_and_an_unknown_host_say_so() -> None:
+def test_refused_connection_and_unknown_host_are_named() -> None:
     assert "Connection refused" in str(delete(MediaClient("http://127.0.0.1:1")))
     assert "gaierror" in str(delete(MediaClient("http://nowhere.invalid")))
 
 
-def test_an_untrusted_certificate_is_refused(fake_nxcloud: FakeNxCloud) -> None:
+def test_failed_tls_handshake_raises_without_secrets(fake_nxcloud: FakeNxCloud) -> None:
     error = delete(MediaClient(fake_nxcloud.url.replace("http:", "https:")))
     assert "SSL" in str(error)
     assert_nothing_leaks(error)
 
 
-def test_a_provider_that_repeats_secrets_is_not_repeated(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
+def test_secrets_in_provider_message_are_redacted(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
     secrets = f"{CREDENTIALS.access_key} and {CREDENTIALS.access_secret}"
     fake_nxcloud.misbehave(Fault("code", code=9001, message=f"you sent {secrets} " + "x" * 1000))
     error = delete(client)

@@ -1,16 +1,25 @@
-"""Both functions and the index between them, in this process."""
+"""The index function, and the deletion function that reads its links."""
 
 import hashlib
 import json
 from typing import Any
 
-import boto3
 import pytest
 
 from localdev.fake_nxcloud import Fault
 from media_cleanup.errors import RequestsFailedError
 from tests.conftest import MEDIA_ID, PHONE, sample
-from tests.integration.conftest import BUCKET, MASKED, TABLE, World, failed, forbid, sqs
+from tests.integration.conftest import (
+    AWS,
+    BUCKET,
+    MASKED,
+    TABLE,
+    Environment,
+    aws_error,
+    failed_ids,
+    inject_aws_error,
+    sqs_event,
+)
 
 OTHER_ID = "a75c6d9b-a7c8-4f41-8f61-94548e92cbee"
 PHOTO = "photos/house & garden.jpg"
@@ -19,15 +28,17 @@ LINK = {"bucket": BUCKET, "key": PHOTO, "business_phone": PHONE, "media_id": MED
 DELETION = {"bucket": BUCKET, "key": PHOTO}
 
 
-def store(content: bytes = b"a picture", **labels: str) -> dict[str, Any]:
-    """Stores the photo with this metadata (underscores for hyphens), and the event that S3 sends."""
+def store_photo(content: bytes = b"a picture", **labels: str) -> dict[str, Any]:
+    """Store the photo with this metadata (underscores for hyphens). Returns the event that S3 sends."""
     metadata = {name.replace("_", "-"): value for name, value in labels.items()}
-    stored = boto3.client("s3").put_object(Bucket=BUCKET, Key=PHOTO, Body=content, Metadata=metadata)
-    return event("ObjectCreated:Put", content, version_id=stored.get("VersionId"))
+    stored = AWS.s3.put_object(Bucket=BUCKET, Key=PHOTO, Body=content, Metadata=metadata)
+    return photo_event("ObjectCreated:Put", content, version_id=stored.get("VersionId"))
 
 
-def event(name: str, content: bytes = b"a picture", *, sequencer: str = "01", **details: str | None) -> dict[str, Any]:
-    """S3's notification of something that happened to the photo."""
+def photo_event(
+    name: str, content: bytes = b"a picture", *, sequencer: str = "01", **details: str | None
+) -> dict[str, Any]:
+    """Return S3's event notification of this name for the photo."""
     notification: dict[str, Any] = sample("s3-created")
     [record] = notification["Records"]
     record["eventName"] = name
@@ -41,256 +52,251 @@ def event(name: str, content: bytes = b"a picture", *, sequencer: str = "01", **
     return notification
 
 
-def remove() -> None:
-    boto3.client("s3").delete_object(Bucket=BUCKET, Key=PHOTO)
+def delete_photo() -> None:
+    AWS.s3.delete_object(Bucket=BUCKET, Key=PHOTO)
 
 
-def versioned() -> None:
-    boto3.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+def enable_versioning() -> None:
+    AWS.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
 
 
-def labelled(world: World, **labels: str) -> dict[str, Any]:
-    """The photo stored with a media in its metadata, and already linked."""
-    stored = store(whatsapp_media_id=labels.get("media_id", MEDIA_ID), whatsapp_business_phone=PHONE)
-    assert world.index(sqs(stored)) == {"batchItemFailures": []}
+def store_linked_photo(environment: Environment, **labels: str) -> dict[str, Any]:
+    """Store the photo with a Media-ID in its metadata, and link it. Returns the event that S3 sent."""
+    stored = store_photo(whatsapp_media_id=labels.get("media_id", MEDIA_ID), whatsapp_business_phone=PHONE)
+    assert environment.index_media(sqs_event(stored)) == {"batchItemFailures": []}
     return stored
 
 
-def test_a_stored_object_is_linked_as_its_metadata_say(world: World) -> None:
-    labelled(world)
-    [line] = world.lines
+def test_stored_object_is_linked_by_its_metadata(environment: Environment) -> None:
+    store_linked_photo(environment)
+    [line] = environment.log_lines
     assert (line["message"], line["outcome"], line["trigger"]) == ("media_linking", "linked", "sqs")
     assert (line["media_id"], line["business_phone"], line["object_key"]) == (MEDIA_ID, MASKED, PHOTO)
-    assert world.metrics["Linked"] == [1.0]
+    assert environment.metrics["Linked"] == [1.0]
     etag = hashlib.md5(b"a picture", usedforsecurity=False).hexdigest()
-    assert world.links() == [{"business_phone": PHONE, "media_id": MEDIA_ID, "etag": etag, "sequencer": "01"}]
-    assert world.asked() == []
+    assert environment.links() == [{"business_phone": PHONE, "media_id": MEDIA_ID, "etag": etag, "sequencer": "01"}]
+    assert environment.deletion_requests() == []
 
 
-def test_a_deleted_object_takes_its_media_and_then_its_link_along(world: World) -> None:
-    labelled(world)
-    remove()
-    assert failed(world.invoke(sqs(event("ObjectRemoved:Delete", sequencer="02")))) == []
-    assert world.outcomes == [("deleted", None)]
-    assert world.calls == [MEDIA_ID]
-    assert world.links() == []
+def test_deleted_object_loses_media_then_link(environment: Environment) -> None:
+    store_linked_photo(environment)
+    delete_photo()
+    assert failed_ids(environment.delete_media(sqs_event(photo_event("ObjectRemoved:Delete", sequencer="02")))) == []
+    assert environment.outcomes == [("deleted", None)]
+    assert environment.deletion_calls == [MEDIA_ID]
+    assert environment.links() == []
 
 
-def test_an_object_without_metadata_costs_one_head_and_nothing_else(world: World) -> None:
+def test_object_without_labels_costs_one_head(environment: Environment) -> None:
     calls: list[str] = []
-    for client in (world.index_aws.s3, world.index_aws.dynamodb, world.index_aws.sqs):
+    for client in (
+        environment.index_media_clients.s3,
+        environment.index_media_clients.dynamodb,
+        environment.index_media_clients.sqs,
+    ):
         client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
-    world.index(sqs(store(other_label="7")))
-    assert world.outcomes == [("skipped", "no_media")]
+    environment.index_media(sqs_event(store_photo(other_label="7")))
+    assert environment.outcomes == [("skipped", "no_media")]
     assert calls == ["HeadObject"]
 
 
-def test_several_media_of_an_object_do_not_hold_each_other_back(world: World) -> None:
-    world.fake_nxcloud.provider.add_media(PHONE, OTHER_ID)
-    labelled(world, media_id=f"{MEDIA_ID} {OTHER_ID}")
-    assert world.outcomes == [("linked", None), ("linked", None)]
-    remove()
-    world.fake_nxcloud.misbehave(Fault("code", code=9001))
-    removed = sqs(event("ObjectRemoved:Delete", sequencer="02"))
-    assert failed(world.invoke(removed)) == ["message-0"]
-    assert sorted(world.outcomes) == [("deleted", None), ("unavailable", "provider_failed")]
-    assert len(world.links()) == 1  # not before the confirmation
-    assert failed(world.invoke(removed)) == []
-    assert world.links() == []
-    assert not world.fake_nxcloud.provider.media
+def test_failed_media_does_not_delay_others_of_same_object(environment: Environment) -> None:
+    environment.fake_nxcloud.provider.add_media(PHONE, OTHER_ID)
+    store_linked_photo(environment, media_id=f"{MEDIA_ID} {OTHER_ID}")
+    assert environment.outcomes == [("linked", None), ("linked", None)]
+    delete_photo()
+    environment.fake_nxcloud.misbehave(Fault("code", code=9001))
+    removed = sqs_event(photo_event("ObjectRemoved:Delete", sequencer="02"))
+    assert failed_ids(environment.delete_media(removed)) == ["message-0"]
+    assert sorted(environment.outcomes) == [("deleted", None), ("unavailable", "provider_failed")]
+    assert len(environment.links()) == 1  # the one without a confirmed deletion
+    assert failed_ids(environment.delete_media(removed)) == []
+    assert environment.links() == []
+    assert not environment.fake_nxcloud.provider.media
 
 
-def test_one_bad_id_is_dead_lettered_and_the_others_are_linked(world: World) -> None:
-    stored = store(whatsapp_media_id=f"{MEDIA_ID} {129 * 'x'}", whatsapp_business_phone=PHONE)
-    assert failed(world.index(sqs(stored))) == []
-    assert world.outcomes == [("linked", None), ("rejected", "not_understood")]
-    [(_, attributes)] = world.dead_letters()
+def test_invalid_id_is_dead_lettered_and_others_are_linked(environment: Environment) -> None:
+    stored = store_photo(whatsapp_media_id=f"{MEDIA_ID} {129 * 'x'}", whatsapp_business_phone=PHONE)
+    assert failed_ids(environment.index_media(sqs_event(stored))) == []
+    assert environment.outcomes == [("linked", None), ("rejected", "not_understood")]
+    [(_, attributes)] = environment.dead_letters()
     assert attributes["reason"].startswith("not_understood: media_id must be")
 
 
-def test_an_object_that_is_gone_by_then_is_no_error(world: World) -> None:
-    stored = store(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE)
-    remove()
-    assert failed(world.index(sqs(stored))) == []
-    assert world.outcomes == [("skipped", "gone_or_replaced")]
-    assert (world.links(), world.asked()) == ([], [])
+def test_object_deleted_before_indexing_is_skipped(environment: Environment) -> None:
+    stored = store_photo(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE)
+    delete_photo()
+    assert failed_ids(environment.index_media(sqs_event(stored))) == []
+    assert environment.outcomes == [("skipped", "gone_or_replaced")]
+    assert (environment.links(), environment.deletion_requests()) == ([], [])
 
 
-def test_a_later_store_is_not_mistaken_for_the_events(world: World) -> None:
-    first = store(b"first", whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE)
-    second = store(b"second", whatsapp_media_id=OTHER_ID, whatsapp_business_phone=PHONE)
-    world.index(sqs(first))
-    assert world.outcomes == [("skipped", "gone_or_replaced")]
-    world.index(sqs(second))
-    assert [link["media_id"] for link in world.links()] == [OTHER_ID]
+def test_event_of_replaced_object_is_skipped(environment: Environment) -> None:
+    first = store_photo(b"first", whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE)
+    second = store_photo(b"second", whatsapp_media_id=OTHER_ID, whatsapp_business_phone=PHONE)
+    environment.index_media(sqs_event(first))
+    assert environment.outcomes == [("skipped", "gone_or_replaced")]
+    environment.index_media(sqs_event(second))
+    assert [link["media_id"] for link in environment.links()] == [OTHER_ID]
 
 
-def test_of_several_versions_each_keeps_its_own_link(world: World) -> None:
-    versioned()
+def test_each_version_has_its_own_link(environment: Environment) -> None:
+    enable_versioning()
     for _ in range(2):
-        labelled(world)  # the same media and the same content
-    assert len(world.links()) == 2
-    assert len({link["version_id"] for link in world.links()}) == 2
+        store_linked_photo(environment)  # the same media and the same content
+    assert len(environment.links()) == 2
+    assert len({link["version_id"] for link in environment.links()}) == 2
 
 
-def test_the_permanent_deletion_of_an_old_version_takes_that_versions_media_alone(world: World) -> None:
-    versioned()
-    old = labelled(world)
-    labelled(world, media_id=OTHER_ID)
+def test_deleted_old_version_loses_only_its_own_media(environment: Environment) -> None:
+    enable_versioning()
+    old = store_linked_photo(environment)
+    store_linked_photo(environment, media_id=OTHER_ID)
     version_id = old["Records"][0]["s3"]["object"]["versionId"]
-    boto3.client("s3").delete_object(Bucket=BUCKET, Key=PHOTO, VersionId=version_id)
-    world.invoke(sqs(event("ObjectRemoved:Delete", sequencer="09", version_id=version_id)))
-    assert world.calls == [MEDIA_ID]
-    assert [link["media_id"] for link in world.links()] == [OTHER_ID]
+    AWS.s3.delete_object(Bucket=BUCKET, Key=PHOTO, VersionId=version_id)
+    environment.delete_media(sqs_event(photo_event("ObjectRemoved:Delete", sequencer="09", version_id=version_id)))
+    assert environment.deletion_calls == [MEDIA_ID]
+    assert [link["media_id"] for link in environment.links()] == [OTHER_ID]
 
 
-def test_an_undeleted_object_keeps_its_media(world: World) -> None:
-    versioned()
-    labelled(world)
-    marker = boto3.client("s3").delete_object(Bucket=BUCKET, Key=PHOTO)
-    boto3.client("s3").delete_object(Bucket=BUCKET, Key=PHOTO, VersionId=marker["VersionId"])
+def test_undeleted_object_keeps_its_media(environment: Environment) -> None:
+    enable_versioning()
+    store_linked_photo(environment)
+    marker = AWS.s3.delete_object(Bucket=BUCKET, Key=PHOTO)
+    AWS.s3.delete_object(Bucket=BUCKET, Key=PHOTO, VersionId=marker["VersionId"])
     for name in ("ObjectRemoved:DeleteMarkerCreated", "ObjectRemoved:Delete"):
-        world.invoke(sqs(event(name, sequencer="02", version_id=marker["VersionId"])))
-        assert world.outcomes == [("skipped", "object_exists")]
-    assert world.calls == []
+        environment.delete_media(sqs_event(photo_event(name, sequencer="02", version_id=marker["VersionId"])))
+        assert environment.outcomes == [("skipped", "object_exists")]
+    assert environment.deletion_calls == []
 
 
-def test_tags_link_too_and_need_not_come_with_a_sequencer(world: World) -> None:
-    store()
-    boto3.client("s3").put_object_tagging(
+def test_tagged_object_is_linked_without_sequencer(environment: Environment) -> None:
+    store_photo()
+    AWS.s3.put_object_tagging(
         Bucket=BUCKET, Key=PHOTO, Tagging={"TagSet": [{"Key": name, "Value": value} for name, value in LABELS.items()]}
     )
-    tagged = event("ObjectTagging:Put", sequencer="")
-    world.index(sqs(tagged))
-    assert world.outcomes == [("linked", None)]
-    assert "sequencer" not in world.links()[0]
-    remove()
-    world.invoke(sqs(event("ObjectRemoved:Delete", sequencer="02")))
-    assert world.calls == [MEDIA_ID]
+    tagged = photo_event("ObjectTagging:Put", sequencer="")
+    environment.index_media(sqs_event(tagged))
+    assert environment.outcomes == [("linked", None)]
+    assert "sequencer" not in environment.links()[0]
+    delete_photo()
+    environment.delete_media(sqs_event(photo_event("ObjectRemoved:Delete", sequencer="02")))
+    assert environment.deletion_calls == [MEDIA_ID]
 
 
-def test_a_link_message_links_the_object_as_it_is(world: World) -> None:
-    store()
-    world.index(sqs(LINK))
-    assert world.outcomes == [("linked", None)]
-    remove()
-    world.invoke(sqs(event("ObjectRemoved:Delete", sequencer="02")))
-    assert world.calls == [MEDIA_ID]
+def test_link_message_links_current_object(environment: Environment) -> None:
+    store_photo()
+    environment.index_media(sqs_event(LINK))
+    assert environment.outcomes == [("linked", None)]
+    delete_photo()
+    environment.delete_media(sqs_event(photo_event("ObjectRemoved:Delete", sequencer="02")))
+    assert environment.deletion_calls == [MEDIA_ID]
 
 
 @pytest.mark.parametrize("version_id", [None, "some-version"])
-def test_a_deletion_that_overtook_the_link_is_asked_for_again(world: World, version_id: str | None) -> None:
+def test_deletion_before_link_is_requested_again(environment: Environment, version_id: str | None) -> None:
     if version_id:
-        versioned()
-        version_id = boto3.client("s3").put_object(Bucket=BUCKET, Key=PHOTO, Body=b"x")["VersionId"]
-        boto3.client("s3").delete_object(Bucket=BUCKET, Key=PHOTO, VersionId=version_id)
+        enable_versioning()
+        version_id = AWS.s3.put_object(Bucket=BUCKET, Key=PHOTO, Body=b"x")["VersionId"]
+        AWS.s3.delete_object(Bucket=BUCKET, Key=PHOTO, VersionId=version_id)
     link = LINK | ({"version_id": version_id} if version_id else {})
-    assert failed(world.index(sqs(link))) == []
-    assert world.outcomes == [("linked", None)]
-    [request] = world.asked()
+    assert failed_ids(environment.index_media(sqs_event(link))) == []
+    assert environment.outcomes == [("linked", None)]
+    [request] = environment.deletion_requests()
     assert request == DELETION
-    world.invoke(sqs(request))
-    assert world.calls == [MEDIA_ID]
-    assert world.links() == []
+    environment.delete_media(sqs_event(request))
+    assert environment.deletion_calls == [MEDIA_ID]
+    assert environment.links() == []
 
 
-def test_a_version_that_is_gone_under_a_living_object_is_asked_for_by_its_name(world: World) -> None:
-    versioned()
-    old = store(b"old")["Records"][0]["s3"]["object"]["versionId"]
-    boto3.client("s3").delete_object(Bucket=BUCKET, Key=PHOTO, VersionId=old)
-    store(b"new")
-    world.index(sqs(LINK | {"version_id": old}))
-    [request] = world.asked()
+def test_missing_version_of_existing_object_is_requested(environment: Environment) -> None:
+    enable_versioning()
+    old = store_photo(b"old")["Records"][0]["s3"]["object"]["versionId"]
+    AWS.s3.delete_object(Bucket=BUCKET, Key=PHOTO, VersionId=old)
+    store_photo(b"new")
+    environment.index_media(sqs_event(LINK | {"version_id": old}))
+    [request] = environment.deletion_requests()
     assert request == DELETION | {"version_id": old}
-    world.invoke(sqs(request))
-    assert world.calls == [MEDIA_ID]
+    environment.delete_media(sqs_event(request))
+    assert environment.deletion_calls == [MEDIA_ID]
 
 
-def test_a_link_whose_second_look_failed_is_looked_at_again(world: World) -> None:
-    stored = store(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE)
-    looks = iter([200, 500])
+def test_failed_second_head_is_retried_after_redelivery(environment: Environment) -> None:
+    stored = store_photo(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE)
+    statuses = iter([200, 500])
 
-    def answer(**_: object) -> Any:  # noqa: ANN401 (what botocore takes for the answer)
-        return forbidden(500) if next(looks, 200) == 500 else None
+    def respond(**_: object) -> Any:  # noqa: ANN401 (None, or a response as botocore takes it)
+        return aws_error(500) if next(statuses, 200) == 500 else None
 
-    world.index_aws.s3.meta.events.register("before-call.s3.HeadObject", answer)
-    assert failed(world.index(sqs(stored))) == ["message-0"]
-    assert world.outcomes == [("unavailable", "object_unknown")]
-    remove()
-    assert failed(world.index(sqs(stored))) == []
-    assert world.asked() == [DELETION]
-
-
-def forbidden(status: int) -> tuple[Any, dict[str, Any]]:
-    """An error of AWS, as botocore has it."""
-
-    class Answer:
-        status_code = status
-
-    return Answer(), {"Error": {"Code": "Refused"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    environment.index_media_clients.s3.meta.events.register("before-call.s3.HeadObject", respond)
+    assert failed_ids(environment.index_media(sqs_event(stored))) == ["message-0"]
+    assert environment.outcomes == [("unavailable", "object_unknown")]
+    delete_photo()
+    assert failed_ids(environment.index_media(sqs_event(stored))) == []
+    assert environment.deletion_requests() == [DELETION]
 
 
 @pytest.mark.parametrize(
     ("client", "operation", "reason"),
     [
         ("s3", "HeadObject", "object_unknown: S3 answered 403 to HeadObject"),
-        ("dynamodb", "UpdateItem", f"index_unreachable: DynamoDB answered Refused for the table {TABLE}"),
+        ("dynamodb", "UpdateItem", f"index_unreachable: the table {TABLE} answered Refused"),
     ],
 )
-def test_what_aws_does_not_do_comes_again(world: World, client: str, operation: str, reason: str) -> None:
-    stored = store(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE)
-    forbid(getattr(world.index_aws, client), operation, 403)
-    assert failed(world.index(sqs(stored))) == ["message-0"]
-    assert world.lines[0]["reason"].startswith(reason)
-    assert world.metrics["LinkUnavailable"] == [1.0]
+def test_failed_aws_call_is_redelivered(environment: Environment, client: str, operation: str, reason: str) -> None:
+    stored = store_photo(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE)
+    inject_aws_error(getattr(environment.index_media_clients, client), operation, 403)
+    assert failed_ids(environment.index_media(sqs_event(stored))) == ["message-0"]
+    assert environment.log_lines[0]["reason"].startswith(reason)
+    assert environment.metrics["LinkUnavailable"] == [1.0]
 
 
-def test_a_deletion_queue_that_takes_nothing_lets_the_link_come_again(world: World) -> None:
-    boto3.client("sqs").delete_queue(QueueUrl=world.deletion_queue_url)
-    assert failed(world.index(sqs(LINK))) == ["message-0"]
-    assert world.outcomes == [("unavailable", "deletion_not_asked")]
+def test_failed_deletion_request_is_redelivered(environment: Environment) -> None:
+    AWS.sqs.delete_queue(QueueUrl=environment.deletion_queue_url)
+    assert failed_ids(environment.index_media(sqs_event(LINK))) == ["message-0"]
+    assert environment.outcomes == [("unavailable", "deletion_not_asked")]
 
 
-def test_an_index_that_cannot_be_read_lets_the_deletion_come_again(world: World) -> None:
-    forbid(world.aws.dynamodb, "Query", 400)
-    assert failed(world.invoke(sqs(DELETION))) == ["message-0"]
-    assert world.outcomes == [("unavailable", "index_unreachable")]
+def test_unreadable_index_redelivers_the_deletion(environment: Environment) -> None:
+    inject_aws_error(environment.delete_media_clients.dynamodb, "Query", 400)
+    assert failed_ids(environment.delete_media(sqs_event(DELETION))) == ["message-0"]
+    assert environment.outcomes == [("unavailable", "index_unreachable")]
 
 
-def test_a_link_that_cannot_be_removed_does_not_undo_the_deletion(world: World) -> None:
-    labelled(world)
-    remove()
-    forbid(world.aws.dynamodb, "DeleteItem", 400)
-    assert failed(world.invoke(sqs(DELETION))) == []
-    assert [line["message"] for line in world.lines] == ["link_not_removed", "media_deletion"]
+def test_failed_link_removal_does_not_change_the_result(environment: Environment) -> None:
+    store_linked_photo(environment)
+    delete_photo()
+    inject_aws_error(environment.delete_media_clients.dynamodb, "DeleteItem", 400)
+    assert failed_ids(environment.delete_media(sqs_event(DELETION))) == []
+    assert [line["message"] for line in environment.log_lines] == ["link_not_removed", "media_deletion"]
 
 
-def test_an_item_that_makes_no_sense_is_reported_and_harms_nobody(world: World) -> None:
-    labelled(world)
+def test_invalid_index_item_is_logged_and_ignored(environment: Environment) -> None:
+    store_linked_photo(environment)
     item = {"object": {"S": f"{BUCKET}/{PHOTO}"}, "link": {"S": "by hand"}, "media_id": {"N": "7"}}
-    boto3.client("dynamodb").put_item(TableName=TABLE, Item=item)
-    remove()
-    assert failed(world.invoke(sqs(DELETION))) == []
-    assert [line["message"] for line in world.lines] == ["index_item_invalid", "media_deletion"]
-    assert world.lines[0]["link"] == "by hand"
-    assert world.calls == [MEDIA_ID]
+    AWS.dynamodb.put_item(TableName=TABLE, Item=item)
+    delete_photo()
+    assert failed_ids(environment.delete_media(sqs_event(DELETION))) == []
+    assert [line["message"] for line in environment.log_lines] == ["index_item_invalid", "media_deletion"]
+    assert environment.log_lines[0]["link"] == "by hand"
+    assert environment.deletion_calls == [MEDIA_ID]
 
 
-def test_a_media_that_the_living_object_names_stays(world: World) -> None:
-    labelled(world)
-    remove()
-    store(b"again", **{name.replace("-", "_"): value for name, value in LABELS.items()})
-    world.invoke(sqs(event("ObjectRemoved:Delete", sequencer="02")))
-    assert world.outcomes == [("skipped", "object_exists")]
-    assert world.calls == []
+def test_media_in_metadata_of_current_object_is_kept(environment: Environment) -> None:
+    store_linked_photo(environment)
+    delete_photo()
+    store_photo(b"again", **{name.replace("-", "_"): value for name, value in LABELS.items()})
+    environment.delete_media(sqs_event(photo_event("ObjectRemoved:Delete", sequencer="02")))
+    assert environment.outcomes == [("skipped", "object_exists")]
+    assert environment.deletion_calls == []
 
 
-def test_what_a_new_store_replaced_goes_with_the_old_deletion(world: World) -> None:
-    labelled(world)
-    remove()
-    store(b"another")
-    world.invoke(sqs(event("ObjectRemoved:Delete", sequencer="02")))
-    assert world.calls == [MEDIA_ID]
+def test_media_of_replaced_object_is_deleted(environment: Environment) -> None:
+    store_linked_photo(environment)
+    delete_photo()
+    store_photo(b"another")
+    environment.delete_media(sqs_event(photo_event("ObjectRemoved:Delete", sequencer="02")))
+    assert environment.deletion_calls == [MEDIA_ID]
 
 
 @pytest.mark.parametrize(
@@ -303,29 +309,33 @@ def test_what_a_new_store_replaced_goes_with_the_old_deletion(world: World) -> N
         ({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}]}, ("rejected", "not_understood")),
     ],
 )
-def test_what_the_index_function_has_no_use_for(world: World, message: object, outcome: tuple[str, str]) -> None:
-    assert failed(world.index(sqs(message))) == []
-    assert world.outcomes == [outcome]
-    assert len(world.dead_letters()) == (outcome[0] == "rejected")
+def test_message_for_other_function_is_not_linked(
+    environment: Environment, message: object, outcome: tuple[str, str]
+) -> None:
+    assert failed_ids(environment.index_media(sqs_event(message))) == []
+    assert environment.outcomes == [outcome]
+    assert len(environment.dead_letters()) == (outcome[0] == "rejected")
 
 
-def test_the_prefix_narrows_what_is_linked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_object_key_prefix_limits_links(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OBJECT_KEY_PREFIX", "offers/")
-    world.index(sqs(store(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE), LINK))
-    assert world.outcomes == [("skipped", "outside_prefix"), ("rejected", "not_understood")]
-    assert world.links() == []
+    environment.index_media(sqs_event(store_photo(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE), LINK))
+    assert environment.outcomes == [("skipped", "outside_prefix"), ("rejected", "not_understood")]
+    assert environment.links() == []
 
 
-def test_without_a_queue_the_index_function_answers_or_raises(world: World) -> None:
-    [result] = world.index(store(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE))["results"]
+def test_direct_invocation_returns_results_or_raises(environment: Environment) -> None:
+    [result] = environment.index_media(store_photo(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE))[
+        "results"
+    ]
     assert (result["outcome"], result["trigger"]) == ("linked", "s3")
     with pytest.raises(RequestsFailedError, match="1 of 1 requests failed: rejected"):
-        world.index({"please": "link"})
+        environment.index_media({"please": "link"})
 
 
-def test_a_link_message_on_the_deletion_queue_is_rejected(world: World) -> None:
-    assert failed(world.invoke(sqs(LINK))) == []
-    [(body, attributes)] = world.dead_letters()
+def test_link_message_on_deletion_queue_is_rejected(environment: Environment) -> None:
+    assert failed_ids(environment.delete_media(sqs_event(LINK))) == []
+    [(body, attributes)] = environment.dead_letters()
     assert json.loads(body) == LINK
     assert "send it to the index queue" in attributes["reason"]
-    assert world.calls == []
+    assert environment.deletion_calls == []
