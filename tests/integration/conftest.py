@@ -132,7 +132,7 @@ class Environment:
 
 @pytest.fixture(scope="package")
 def _moto() -> Iterator[None]:
-    """Moto in place of AWS, once for all tests of a worker process, so that boto3 loads its service models once."""
+    """Replace AWS by moto, once for all tests of a worker process: boto3 then loads its service models only once."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
             monkeypatch.setenv(name, "testing")
@@ -144,7 +144,7 @@ def _moto() -> Iterator[None]:
 
 @pytest.fixture
 def empty_aws(_moto: None) -> None:
-    """AWS without any resources."""
+    """Remove all AWS resources of earlier tests."""
     # source: moto, "Moto APIs", "Reset API"
     requests.post("http://motoapi.amazonaws.com/moto-api/reset", timeout=10).raise_for_status()
 
@@ -156,8 +156,8 @@ def environment(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Environment:
-    """New execution environments with new resources."""
-    for each in (delete_media_app._delete_media, index_media_app._index_media, sweep_index_app._sweep_index):  # noqa: SLF001 (as a cold start)
+    """New execution environments of the functions, with the resources that the template gives them."""
+    for each in (delete_media_app._delete_media, index_media_app._index_media, sweep_index_app._sweep_index):  # noqa: SLF001 (the next invocation is a cold start)
         each.cache_clear()
     secret = {"accessKey": CREDENTIALS.access_key, "accessSecret": CREDENTIALS.access_secret}
     AWS.secretsmanager.create_secret(Name=SECRET, SecretString=json.dumps(secret))

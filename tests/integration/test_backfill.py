@@ -27,7 +27,7 @@ def queue_url(empty_aws: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     return url
 
 
-def store(*keys: str) -> None:
+def store_objects(*keys: str) -> None:
     for key in keys:
         AWS.s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
 
@@ -51,7 +51,7 @@ def receive_all(queue_url: str) -> list[Any]:
 
 def test_backfill_sends_raw_key_of_each_object(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [*(f"photos/{number:02}.jpg" for number in range(23)), "haus & garten 100%+tür.jpg"]
-    store(*keys)
+    store_objects(*keys)
     monkeypatch.setattr(backfill, "PAGE", 7)
     run_backfill(monkeypatch)
     messages = receive_all(queue_url)
@@ -61,20 +61,19 @@ def test_backfill_sends_raw_key_of_each_object(queue_url: str, monkeypatch: pyte
 
 
 def test_backfill_sends_each_version_and_no_delete_marker(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    s3 = AWS.s3
-    store("a.jpg")
-    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    store("b.jpg", "b.jpg")
-    s3.delete_object(Bucket=BUCKET, Key="b.jpg")
+    store_objects("a.jpg")
+    AWS.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    store_objects("b.jpg", "b.jpg")
+    AWS.s3.delete_object(Bucket=BUCKET, Key="b.jpg")
     run_backfill(monkeypatch)
     messages = receive_all(queue_url)
-    versions = {version["VersionId"] for version in s3.list_object_versions(Bucket=BUCKET)["Versions"]}
+    versions = {version["VersionId"] for version in AWS.s3.list_object_versions(Bucket=BUCKET)["Versions"]}
     assert {message.get("version_id", "null") for message in messages} == versions
     assert len(messages) == 3
 
 
 def test_prefix_limits_the_backfill(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    store("offers/a.jpg", "photos/a.jpg")
+    store_objects("offers/a.jpg", "photos/a.jpg")
     run_backfill(monkeypatch, "--prefix", "offers/")
     assert [message["key"] for message in receive_all(queue_url)] == ["offers/a.jpg"]
 
@@ -83,16 +82,16 @@ def test_interrupted_backfill_continues_at_its_bookmark(
     queue_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys = [f"{number}.jpg" for number in range(6)]
-    store(*keys)
+    store_objects(*keys)
     monkeypatch.setattr(backfill, "PAGE", 2)
     batches = iter(range(2))
 
-    def interrupted(_pace: Pace, _messages: int) -> None:
+    def interrupt(_pace: Pace, _messages: int) -> None:
         if next(batches, None) is None:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as during:
-        during.setattr(Pace, "wait_for", interrupted)
+        during.setattr(Pace, "wait_for", interrupt)
         with pytest.raises(SystemExit) as ended:
             run_backfill(monkeypatch)
     assert ended.value.code == 130

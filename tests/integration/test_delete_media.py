@@ -101,10 +101,9 @@ def test_existing_object_keeps_its_media(environment: Environment, name: str) ->
 
 
 def test_object_under_delete_marker_loses_its_media(environment: Environment) -> None:
-    s3 = AWS.s3
-    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"old version")
-    s3.delete_object(Bucket=BUCKET, Key=KEY)
+    AWS.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    AWS.s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"old version")
+    AWS.s3.delete_object(Bucket=BUCKET, Key=KEY)
     environment.delete_media(sample("s3-delete-marker"))
     assert environment.outcomes == [("deleted", None)]
 
@@ -176,12 +175,8 @@ def test_dry_run_makes_no_call(environment: Environment, monkeypatch: pytest.Mon
 def test_batch_response_names_only_failed_messages(environment: Environment) -> None:
     environment.fake_nxcloud.misbehave(Fault("code", code=9001))
     second = environment.fake_nxcloud.provider.add_media(PHONE)
-    answer = environment.delete_media(
-        sqs_event(
-            MEDIA_MESSAGE, {"business_phone": PHONE, "media_id": second}, sample("s3-created"), "nonsense", receives=3
-        )
-    )
-    assert failed_ids(answer) == ["message-0"]
+    bodies = (MEDIA_MESSAGE, {"business_phone": PHONE, "media_id": second}, sample("s3-created"), "nonsense")
+    assert failed_ids(environment.delete_media(sqs_event(*bodies, receives=3))) == ["message-0"]
     assert environment.outcomes == [
         ("unavailable", "provider_failed"),
         ("deleted", None),
@@ -194,10 +189,8 @@ def test_batch_response_names_only_failed_messages(environment: Environment) -> 
 
 def test_wholly_failed_batch_is_answered_and_not_raised(environment: Environment) -> None:
     environment.fake_nxcloud.misbehave(Fault("status", times=2))
-    assert failed_ids(environment.delete_media(sqs_event(MEDIA_MESSAGE, MEDIA_MESSAGE))) == [
-        "message-0",
-        "message-1",
-    ]
+    response = environment.delete_media(sqs_event(MEDIA_MESSAGE, MEDIA_MESSAGE))
+    assert failed_ids(response) == ["message-0", "message-1"]
 
 
 def test_message_with_failed_record_is_redelivered(environment: Environment) -> None:

@@ -118,11 +118,8 @@ def test_rotated_secret_is_read_again(environment: Environment) -> None:
 
 def test_refused_credentials_pause_all_calls(environment: Environment) -> None:
     environment.fake_nxcloud.provider.access_key = "another"
-    assert failed_ids(environment.delete_media(sqs_event(*[MEDIA_MESSAGE] * 3))) == [
-        "message-0",
-        "message-1",
-        "message-2",
-    ]
+    response = environment.delete_media(sqs_event(*[MEDIA_MESSAGE] * 3))
+    assert failed_ids(response) == ["message-0", "message-1", "message-2"]
     assert environment.outcomes == [("unavailable", "credentials_refused")] * 3
     assert [call.code for call in environment.fake_nxcloud.provider.calls] == [1005, 1005]
     assert environment.metrics["AuthenticationFailed"] == [1.0, 1.0, 1.0]
@@ -191,9 +188,7 @@ def test_media_found_by_get_media_is_not_gone(environment: Environment) -> None:
     "fault",
     [
         Fault("status", action="getMedia"),
-        Fault(
-            "reset", times=2, action="getMedia"
-        ),  # the first one meets a kept-alive connection, which is replaced once
+        Fault("reset", times=2, action="getMedia"),  # twice: a kept-alive connection is replaced once
         Fault("code", code=1002, action="getMedia"),
     ],
     ids=fault_id,

@@ -27,10 +27,8 @@ ATTEMPT = Attempt(1, Context(time_left_ms=60_000))
 
 def test_repeat_of_recorded_deletion_makes_no_call(environment: Environment) -> None:
     environment.delete_media(sqs_event(MEDIA_MESSAGE))
-    assert (
-        failed_ids(environment.delete_media(sqs_event(MEDIA_MESSAGE, MEDIA_MESSAGE | {"business_phone": "+" + PHONE})))
-        == []
-    )
+    repeats = sqs_event(MEDIA_MESSAGE, MEDIA_MESSAGE | {"business_phone": "+" + PHONE})
+    assert failed_ids(environment.delete_media(repeats)) == []
     assert environment.outcomes == [("already_gone", "remembered")] * 2
     assert environment.deletion_calls == [MEDIA_ID]
     [record] = AWS.dynamodb.scan(TableName=RECORDS)["Items"]

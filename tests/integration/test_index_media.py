@@ -89,11 +89,8 @@ def test_deleted_object_loses_media_then_link(environment: Environment) -> None:
 
 def test_object_without_labels_costs_one_head(environment: Environment) -> None:
     calls: list[str] = []
-    for client in (
-        environment.index_media_clients.s3,
-        environment.index_media_clients.dynamodb,
-        environment.index_media_clients.sqs,
-    ):
+    clients = environment.index_media_clients
+    for client in (clients.s3, clients.dynamodb, clients.sqs):
         client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
     environment.index_media(sqs_event(store_photo(other_label="7")))
     assert environment.outcomes == [("skipped", "no_media")]
@@ -143,7 +140,7 @@ def test_event_of_replaced_object_is_skipped(environment: Environment) -> None:
 def test_each_version_has_its_own_link(environment: Environment) -> None:
     enable_versioning()
     for _ in range(2):
-        store_linked_photo(environment)  # the same media and the same content
+        store_linked_photo(environment)  # the same media file and the same content
     assert len(environment.links()) == 2
     assert len({link["version_id"] for link in environment.links()}) == 2
 
@@ -309,7 +306,7 @@ def test_media_of_replaced_object_is_deleted(environment: Environment) -> None:
         ({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}]}, ("rejected", "not_understood")),
     ],
 )
-def test_message_for_other_function_is_not_linked(
+def test_unlinkable_message_is_skipped_or_rejected(
     environment: Environment, message: object, outcome: tuple[str, str]
 ) -> None:
     assert failed_ids(environment.index_media(sqs_event(message))) == []

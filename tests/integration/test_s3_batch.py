@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from media_cleanup.errors import MalformedError
+from media_cleanup.errors import MalformedError, RequestsFailedError
 from tests.conftest import MEDIA_ID, PHONE, sample
 from tests.integration.conftest import AWS, BUCKET, Environment, inject_aws_error
 
@@ -24,11 +24,10 @@ def labels(media_id: str) -> dict[str, str]:
 
 def store_object(key: str = KEY, metadata: str = "", tags: str = "") -> str | None:
     """Store an object with these Media-IDs in its metadata and tags. Returns the version id, if it has one."""
-    s3 = AWS.s3
-    version = s3.put_object(Bucket=BUCKET, Key=key, Body=b"", Metadata=labels(metadata) if metadata else {})
+    version = AWS.s3.put_object(Bucket=BUCKET, Key=key, Body=b"", Metadata=labels(metadata) if metadata else {})
     if tags:
         tag_set: list[TagTypeDef] = [{"Key": name, "Value": value} for name, value in labels(tags).items()]
-        s3.put_object_tagging(Bucket=BUCKET, Key=key, Tagging={"TagSet": tag_set})
+        AWS.s3.put_object_tagging(Bucket=BUCKET, Key=key, Tagging={"TagSet": tag_set})
     return version.get("VersionId")
 
 
@@ -44,9 +43,8 @@ def job(*objects: Any, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 (any JS
 
 def results(response: dict[str, Any]) -> list[tuple[str, str]]:
     """Return code and text of each task's result, in the order of the tasks."""
-    assert [result["taskId"] for result in response["results"]] == [
-        f"task-{n}" for n in range(len(response["results"]))
-    ]
+    task_ids = [result["taskId"] for result in response["results"]]
+    assert task_ids == [f"task-{number}" for number in range(len(task_ids))]
     return [(result["resultCode"], result["resultString"]) for result in response["results"]]
 
 
@@ -83,9 +81,8 @@ def test_repeated_task_makes_one_link(environment: Environment) -> None:
 def test_versions_are_linked_and_deleted_ones_requested(environment: Environment) -> None:
     AWS.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     versions = [store_object(metadata=media_id) for media_id in (MEDIA_ID, OTHER_ID)]
-    assert [
-        code for code, _ in results(environment.index_media(job(*((ENCODED, version) for version in versions))))
-    ] == ["Succeeded"] * 2
+    response = environment.index_media(job(*((ENCODED, version) for version in versions)))
+    assert [code for code, _ in results(response)] == ["Succeeded"] * 2
     assert {link["version_id"] for link in environment.links()} == set(versions)
     assert environment.deletion_requests() == []
     AWS.s3.delete_object(Bucket=BUCKET, Key=KEY)
@@ -173,5 +170,5 @@ def test_malformed_invocation_raises(environment: Environment, fields: dict[str,
 
 
 def test_deletion_function_rejects_batch_jobs(environment: Environment) -> None:
-    with pytest.raises(Exception, match="1 of 1 requests failed: rejected: not_understood"):
+    with pytest.raises(RequestsFailedError, match="1 of 1 requests failed: rejected: not_understood"):
         environment.delete_media(copy.deepcopy(JOB))

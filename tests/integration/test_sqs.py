@@ -57,9 +57,8 @@ def test_visibility_timeouts_are_set_in_one_call(environment: Environment) -> No
 
 def test_failed_visibility_timeout_is_logged(environment: Environment) -> None:
     environment.fake_nxcloud.misbehave(Fault("code"))
-    assert failed_ids(environment.delete_media(sqs_event(MEDIA_MESSAGE))) == [
-        "message-0"
-    ]  # its receipt handle is invalid
+    event = sqs_event(MEDIA_MESSAGE)  # with an invalid receipt handle
+    assert failed_ids(environment.delete_media(event)) == ["message-0"]
     assert [line["message"] for line in environment.log_lines] == ["media_deletion", "visibility_timeout_failed"]
 
 
