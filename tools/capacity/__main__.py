@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from media_cleanup.provider.gateway import MAX_CALL_S
-from tests.redelivery_model.world import RETENTION_S
+from tests.redelivery_model.system import RETENTION_S
 from tools.capacity.chart import draw, short
 from tools.capacity.simulation import DAY_S, HOUR_S, Course, Scenario, simulate
 
