@@ -19,7 +19,7 @@ Finding = TypeVar("Finding")
 
 @contextmanager
 def project_copy() -> Iterator[Path]:
-    """Copy the project, without what lies in hidden folders, for as long as the copy is used."""
+    """Copy the project without its hidden folders, and remove the copy afterwards."""
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         copy = Path(folder) / "project"
         shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__"))
