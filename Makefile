@@ -51,7 +51,7 @@ test-docker: $(DEV) $(CLOUD) ## Run every sample event through `sam local invoke
 	$(PYTEST) -m docker
 
 mutation-manual: $(DEV) ## Apply hand-written faults to the code one by one, and check that the model tests detect each
-	$(BIN)/python -m tests.model.planted_bugs
+	@$(BIN)/python -m tests.mutation.manual
 
 mutation: $(DEV) ## Mutate the decision logic with cosmic-ray, and check that the tests detect it
 	@$(BIN)/python -m tests.mutation
