@@ -233,7 +233,7 @@ def stage(cloud: LocalCloud, nxcloud: FakeNxCloud) -> Stage:
     return Stage(deployed(cloud, nxcloud, "least", CreateSourceBucket="true"), nxcloud)
 
 
-NO_DYNAMODB, NO_S3 = "DynamoDB answered AccessDenied", "S3 answered 403 to {}; the function's role needs {} "
+NO_DYNAMODB, NO_S3 = "answered AccessDeniedException", "S3 answered 403 to {}; the function's role needs {} "
 NOT_AUTHORIZED = "is not authorized to perform"
 Proofs = dict[tuple[str, str, str], tuple[Callable[[Stage], str], str]]
 PROOFS: Proofs = {
@@ -243,7 +243,7 @@ PROOFS: Proofs = {
     **running_a_job("BackfillRole"),
     ("DeleteMediaRole", "PollQueue", "sqs:ChangeMessageVisibility"): (
         a_failed_deletion,
-        '"error":"ClientError","queue_url"',  # of visibility_timeout_failed; otherwise the handle fails
+        '"error":"answered AccessDenied',  # of visibility_timeout_failed; with the permission, the handle is invalid
     ),
     ("DeleteMediaRole", "SendDeadLetters", "sqs:SendMessage"): (
         lambda stage: stage.prints(DELETE, {}),
@@ -251,7 +251,7 @@ PROOFS: Proofs = {
     ),
     ("DeleteMediaRole", "ReadCredentials", "secretsmanager:GetSecretValue"): (
         a_first_deletion,
-        "Secrets Manager answered AccessDenied",
+        "answered AccessDeniedException",
     ),
     ("DeleteMediaRole", "ReadAndDeleteLinks", "dynamodb:Query"): (
         lambda stage: stage.prints(DELETE, stage.missing()),
