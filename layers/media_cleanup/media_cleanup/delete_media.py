@@ -1,20 +1,27 @@
 """Use case of the deletion function: delete a media file, or the media files that an object stood for."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.credentials import CredentialsStore
-from media_cleanup.aws.idempotency import ConfirmedDeletions
+from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.aws.media_index import MediaIndex
 from media_cleanup.aws.s3_objects import S3Objects
 from media_cleanup.deletion_rules import CurrentObject, Facts, ObjectDeletion, decide
 from media_cleanup.errors import DependencyUnavailable, InvalidMediaError
+from media_cleanup.in_turn import InTurn
 from media_cleanup.model import Link, Media, S3Object, media_in_key, media_in_labels
 from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.provider.absence import AbsenceVerifier
 from media_cleanup.provider.gateway import NxCloudGateway
+from media_cleanup.provider.pauses import Pauses
 from media_cleanup.reporting import DELETION
 from media_cleanup.request import Action, Attempt, Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType
-from media_cleanup.result import Result
+from media_cleanup.result import Handled, Result
 from media_cleanup.settings import DeleteMediaSettings
 from media_cleanup.telemetry import logger
+from media_cleanup.verify_absence import VerifyAbsence
 from nxcloud import CorrectedClock, MediaClient
 
 
@@ -24,13 +31,20 @@ class DeleteMedia:
     log_profile = DELETION
 
     def __init__(
-        self, settings: DeleteMediaSettings, clients: AwsClients, gateway: NxCloudGateway, confirmed: ConfirmedDeletions
+        self,
+        settings: DeleteMediaSettings,
+        clients: AwsClients,
+        gateway: NxCloudGateway,
+        verifier: AbsenceVerifier,
+        records: DeletionRecords,
     ) -> None:
         self.settings = settings
         self.queue_url = settings.deletion_queue_url
         self.clients = clients
         self._gateway = gateway
-        self._confirmed = confirmed
+        self._verification = VerifyAbsence(verifier, records, settings.absence_proof_interval_s)
+        self._records = records
+        self._in_turn = InTurn()
         self._index = MediaIndex(clients, settings.media_index_table)
         self._objects = S3Objects(clients)
 
@@ -40,8 +54,9 @@ class DeleteMedia:
         clients, clock = AwsClients(), CorrectedClock()
         client = MediaClient(settings.base_url, algorithm=settings.sign_algorithm, now_ms=clock)
         credentials = CredentialsStore(clients, settings.secret_id)
-        gateway = NxCloudGateway(client, clock, credentials, verify_absence=settings.verify_absence)
-        return cls(settings, clients, gateway, ConfirmedDeletions(clients, settings.idempotency_table))
+        gateway = NxCloudGateway(client, clock, credentials, Pauses())
+        verifier = AbsenceVerifier(client, credentials)
+        return cls(settings, clients, gateway, verifier, DeletionRecords(clients, settings.idempotency_table))
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result for each media file that is deleted. Raises DependencyUnavailable."""
@@ -93,24 +108,48 @@ class DeleteMedia:
 
     def _delete_with_links(self, media: Media, links: list[Link], attempt: Attempt) -> Result:
         """Delete a media file and, once that is confirmed, the object's links to it."""
-        result = self._delete(media, attempt)
+        result = replace(self._delete(media, attempt), links=tuple(links))
         if result.outcome in {Outcome.DELETED, Outcome.ALREADY_GONE}:
-            try:
-                for link in links:
-                    self._index.remove(link)
-            except DependencyUnavailable as error:  # the deletion is confirmed; a repeat may call once more
-                logger.warning("link_not_removed", extra={"error": str(error), "media_id": media.media_id})
+            self._remove_links(result)
         return result
 
+    def _remove_links(self, result: Result) -> None:
+        try:
+            for link in result.links:
+                self._index.remove(link)
+        except DependencyUnavailable as error:  # the deletion is confirmed; a repeat may call once more
+            logger.warning(
+                "link_not_removed", extra={"error": str(error), "media_id": result.media and result.media.media_id}
+            )
+
     def _delete(self, media: Media, attempt: Attempt) -> Result:
-        """Delete a media file, unless its deletion is recorded or in progress."""
+        """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""
         try:
             if self.settings.dry_run:
                 self._gateway.check_credentials()
                 return Result(outcome=Outcome.SKIPPED, reason=Reason.DRY_RUN, media=media)
-            return self._confirmed.once(media, attempt, lambda: self._gateway.delete(media, attempt))
+            with self._in_turn(media):
+                return self._delete_in_turn(media, attempt)
         except DependencyUnavailable as error:  # of this media file alone; the request's others are still tried
             return Result.unavailable(error, media)
+
+    def _delete_in_turn(self, media: Media, attempt: Attempt) -> Result:
+        message_id = attempt.message_id
+        if message_id and attempt.number > 1 and (refusal := self._records.get_refusal(media, message_id)):
+            return refusal
+        result = self._records.once(media, attempt, lambda: self._gateway.delete(media, attempt))
+        if message_id and result.reason is Reason.REFUSED_BY_PROVIDER:
+            self._records.put_refusal(media, message_id, result)
+        return result
+
+    def verify(self, handled: Sequence[Handled]) -> None:
+        """Verify the absence of media files that NXCloud could not delete."""
+        if not self.settings.verify_absence:
+            return
+        self._verification.verify(handled)
+        for result in (result for each in handled for result in each.results):
+            if result.reason is Reason.VERIFIED_ABSENT:
+                self._remove_links(result)
 
 
 def _rejected(detail: str) -> Result:

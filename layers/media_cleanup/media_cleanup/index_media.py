@@ -1,5 +1,7 @@
 """Use case of the index function: link objects to media files, from metadata, tags or messages."""
 
+from collections.abc import Sequence
+
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.deletion_queue import DeletionQueue
 from media_cleanup.aws.media_index import MediaIndex
@@ -9,7 +11,7 @@ from media_cleanup.model import Link, Media, S3Object, media_in_labels
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import LINKING
 from media_cleanup.request import Action, Attempt, Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType
-from media_cleanup.result import Result
+from media_cleanup.result import Handled, Result
 from media_cleanup.settings import IndexMediaSettings
 
 
@@ -50,6 +52,9 @@ class IndexMedia:
                 return [_rejected("names a media and no object: to delete it, send it to the deletion queue")]
             case Malformed(detail):
                 return [_rejected(detail)]
+
+    def verify(self, handled: Sequence[Handled]) -> None:
+        """Do nothing: a link needs no verification."""
 
     def _link_by_labels(self, event: ObjectEvent, obj: S3Object) -> list[Result]:
         """Link an object by its metadata or its tags, depending on the event; by both where it is a request."""

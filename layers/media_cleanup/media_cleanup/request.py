@@ -86,10 +86,11 @@ class Deadline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at a request: `number` counts the receives of its message, from 1."""
+    """One attempt at a request: `number` counts the receives of its message, from 1. Without SQS, there is no id."""
 
     number: int
     deadline: Deadline
+    message_id: str | None = None
 
     @property
     def remaining_ms(self) -> int:

@@ -6,8 +6,9 @@ from media_cleanup.errors import RequestsFailedError
 from media_cleanup.outcome import Outcome
 from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import Attempt, Deadline
+from media_cleanup.result import Handled
 from media_cleanup.triggers.parsing import detect_trigger, parse_payload
-from media_cleanup.triggers.runner import Handled, RequestHandler, handle_all
+from media_cleanup.triggers.runner import RequestHandler, handle_all
 
 
 def process_direct_invocation(event: object, handler: RequestHandler, deadline: Deadline) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from media_cleanup.aws.clients import AWS_ERRORS, describe_error
 from media_cleanup.outcome import Outcome
 from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import Attempt, Deadline
-from media_cleanup.result import Result
+from media_cleanup.result import Handled, Result
 from media_cleanup.telemetry import logger
 from media_cleanup.triggers.backoff import Redelivery, backoff_s, give_up
 from media_cleanup.triggers.dead_letters import dead_letter_attributes, send_dead_letter
 from media_cleanup.triggers.parsing import parse_body
-from media_cleanup.triggers.runner import Handled, RequestHandler, error_location, handle_all
+from media_cleanup.triggers.runner import RequestHandler, error_location, handle_all
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
@@ -111,7 +111,7 @@ def _parse_message(record: dict[str, Any], handler: RequestHandler, deadline: De
         message_id=record["messageId"],
         sent_ms=None if sent is None else int(sent),
     )
-    attempt = Attempt(delivery.attempt, deadline)
+    attempt = Attempt(delivery.attempt, deadline, record["messageId"])
     requests = parse_body(record.get("body"), handler.settings.default_business_phone)
     return _Message(
         message_id=record["messageId"],
