@@ -1,6 +1,6 @@
 """Use case of the deletion function: delete a media file, or the media files that an object stood for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from media_cleanup.aws.clients import AwsClients
@@ -8,7 +8,7 @@ from media_cleanup.aws.credentials import CredentialsStore
 from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.aws.media_index import MediaIndex
 from media_cleanup.aws.s3_objects import S3Objects
-from media_cleanup.deletion_rules import CurrentObject, Facts, ObjectDeletion, decide
+from media_cleanup.deletion_rules import CurrentObject, Facts, ObjectDeletion, decide, with_tags
 from media_cleanup.errors import DependencyUnavailable, InvalidMediaError
 from media_cleanup.in_turn import InTurn
 from media_cleanup.model import Link, Media, S3Object, media_in_key, media_in_labels
@@ -23,6 +23,8 @@ from media_cleanup.settings import DeleteMediaSettings
 from media_cleanup.telemetry import logger
 from media_cleanup.verify_absence import VerifyAbsence
 from nxcloud import CorrectedClock, MediaClient
+
+SUPPORTED_REMOVALS = "S3's own ObjectRemoved and LifecycleExpiration notifications, or EventBridge's Object Deleted"
 
 
 class DeleteMedia:
@@ -65,6 +67,8 @@ class DeleteMedia:
                 return [self._delete(action, attempt)]
             case ObjectEvent(ObjectEventType.REMOVED | ObjectEventType.REQUESTED, _, S3Object() as obj):
                 return self._delete_media_of(ObjectDeletion(obj, action.sequencer), attempt)
+            case ObjectEvent(ObjectEventType.UNSUPPORTED_REMOVAL, name):
+                return [_rejected(f"{name} does not say enough about a deletion; send {SUPPORTED_REMOVALS} instead")]
             case ObjectEvent(_, name):
                 return [Result(outcome=Outcome.SKIPPED, reason=Reason.NOT_A_DELETION, detail=name)]
             case Ignored(reason):
@@ -86,45 +90,66 @@ class DeleteMedia:
             in_key = None
             results = [Result(outcome=Outcome.REJECTED, reason=Reason.INVALID_KEY, detail=str(error))]
 
-        facts = self._gather(obj, in_key)
+        facts = self._gather(deletion, in_key)
         decision = decide(deletion, facts)
-        for media in decision.to_delete:
+        if facts.current and not self.settings.dry_run:
+            self._carry_over(decision.carried_over, facts.current, attempt)
+        for media in sorted(decision.to_delete, key=lambda media: media.media_id):
             links = [link for link in facts.links if link.media == media]
             results.append(self._delete_with_links(media, links, attempt))
         return results or [Result(outcome=Outcome.SKIPPED, reason=decision.reason, media=in_key)]
 
-    def _gather(self, obj: S3Object, in_key: Media | None) -> Facts:
-        """Read the facts; links once more after the HEAD, so that a link written in between counts."""
+    def _gather(self, deletion: ObjectDeletion, in_key: Media | None) -> Facts:
+        """Read the facts: links, HEAD, links once more, and tags where they may keep what would be deleted."""
+        obj = deletion.obj
         links = self._index.get_links(obj)
-        current = self._current(obj) if links or in_key else None
-        return Facts(links, in_key, current, self._index.get_links(obj) if links and current else ())
-
-    def _current(self, obj: S3Object) -> CurrentObject | None:
-        head = self._objects.head(S3Object(obj.bucket, obj.key))
+        head = self._objects.head(obj.whole) if links or in_key else None
         if head is None:
-            return None
-        media, _ = media_in_labels([head.metadata], self.settings.default_business_phone)
-        return CurrentObject(head.obj.version_id, head.etag, frozenset(media))
+            return Facts(links, in_key)
+        current = CurrentObject(head.obj.identity, head.content, self._media_in(head.metadata))
+        # A link that was written between the first read and the HEAD counts
+        facts = Facts(links, in_key, current, self._index.get_links(obj) if links else ())
+        if head.has_tags and decide(deletion, facts).to_delete:
+            tags = self._objects.tags(head.obj)
+            if tags is None:
+                raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while its tags were read")
+            facts = with_tags(facts, self._media_in(tags))
+        return facts
+
+    def _media_in(self, labels: dict[str, str]) -> frozenset[Media]:
+        media, _ = media_in_labels([labels], self.settings.default_business_phone)
+        return frozenset(media)
+
+    def _carry_over(self, links: Sequence[Link], current: CurrentObject, attempt: Attempt) -> None:
+        """Link the current object to what it keeps, then remove the old links whose objects are missing."""
+        for link in links:
+            attempt.require_time()
+            self._index.put(current.own_link(link.media))
+            if link.obj.version_id is None or self._objects.head(link.obj) is None:
+                self._index.remove(link)
 
     def _delete_with_links(self, media: Media, links: list[Link], attempt: Attempt) -> Result:
         """Delete a media file and, once that is confirmed, the object's links to it."""
         result = replace(self._delete(media, attempt), links=tuple(links))
         if result.outcome in {Outcome.DELETED, Outcome.ALREADY_GONE}:
-            self._remove_links(result)
+            self._update_links(result, self._index.remove)
+        if result.reason is Reason.REFUSED_BY_PROVIDER:
+            self._update_links(result, self._index.mark_refused)  # for the sweep, which would request it again
         return result
 
-    def _remove_links(self, result: Result) -> None:
+    def _update_links(self, result: Result, update: Callable[[Link], None]) -> None:
         try:
             for link in result.links:
-                self._index.remove(link)
+                update(link)
         except DependencyUnavailable as error:  # the deletion is confirmed; a repeat may call once more
             logger.warning(
-                "link_not_removed", extra={"error": str(error), "media_id": result.media and result.media.media_id}
+                "link_not_updated", extra={"error": str(error), "media_id": result.media and result.media.media_id}
             )
 
     def _delete(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""
         try:
+            attempt.require_time()
             if self.settings.dry_run:
                 self._gateway.check_credentials()
                 return Result(outcome=Outcome.SKIPPED, reason=Reason.DRY_RUN, media=media)
@@ -149,7 +174,7 @@ class DeleteMedia:
         self._verification.verify(handled)
         for result in (result for each in handled for result in each.results):
             if result.reason is Reason.VERIFIED_ABSENT:
-                self._remove_links(result)
+                self._update_links(result, self._index.remove)
 
 
 def _rejected(detail: str) -> Result:

@@ -6,16 +6,17 @@ slice is repeated. It deletes nothing itself: the deletion function decides by t
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.deletion_queue import DeletionQueue
 from media_cleanup.aws.media_index import ItemKey, MediaIndex
-from media_cleanup.aws.s3_objects import S3Objects
+from media_cleanup.aws.s3_objects import ObjectHead, S3Objects
 from media_cleanup.aws.sweep_checkpoint import SweepCheckpoint, SweepCheckpoints
+from media_cleanup.deletion_rules import CurrentObject, is_gone
 from media_cleanup.errors import DependencyUnavailable
-from media_cleanup.model import S3Object
+from media_cleanup.model import Link, S3Object
 from media_cleanup.request import Deadline
 from media_cleanup.settings import SweepIndexSettings
 from media_cleanup.telemetry import emit_counts, logger, masked
@@ -28,13 +29,19 @@ FINISH_MS = 25_000  # for the grace period and the deletion requests
 
 @dataclass(slots=True)
 class _Slice:
-    """The progress and findings of a slice; `unknown` counts objects by the reason why S3 gave no answer."""
+    """The progress and findings of a slice.
+
+    `gone` are the links whose object is gone, by the object whose deletion is to be requested; `refused` counts those
+    that NXCloud refused permanently, `unknown` counts objects by the reason why S3 gave no answer. `heads` holds all
+    HEADs of this slice.
+    """
 
     after: ItemKey | None
     finished: bool = False
     links: int = 0
-    checked: set[S3Object] = field(default_factory=set)
-    missing: dict[S3Object, None] = field(default_factory=dict)
+    refused: int = 0
+    heads: dict[S3Object, ObjectHead | None] = field(default_factory=dict)
+    gone: dict[S3Object, list[Link]] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
 
 
@@ -69,13 +76,18 @@ class SweepIndex:
         """
         checkpoint = self._due_checkpoint()
         if checkpoint is None:
-            return emit_counts(SweptLinks=0, SweptGone=0, SweptUnknown=0)
+            return emit_counts(SweptLinks=0, SweptGone=0, SweptRefused=0, SweptUnknown=0)
         findings = self._scan(checkpoint.after, deadline)
-        gone = self._request_deletions(findings.missing)
+        gone = self._request_deletions(findings.gone)
         self._checkpoints.save(SweepCheckpoint(checkpoint.started_s, findings.after, findings.finished))
         for reason, objects in findings.unknown.items():
             logger.warning("objects_unknown", extra={"reason": reason, "objects": objects})
-        counts = emit_counts(SweptLinks=findings.links, SweptGone=gone, SweptUnknown=findings.unknown.total())
+        counts = emit_counts(
+            SweptLinks=findings.links,
+            SweptGone=gone,
+            SweptRefused=findings.refused,
+            SweptUnknown=findings.unknown.total(),
+        )
         logger.info("index_sweep", extra={"counts": counts, "pass_ended": findings.finished})
         return counts
 
@@ -90,33 +102,55 @@ class SweepIndex:
     def _scan(self, after: ItemKey | None, deadline: Deadline) -> _Slice:
         findings = _Slice(after)
         for item_key, link in self._index.scan(after):
-            if deadline.get_remaining_time_in_millis() < FINISH_MS or len(findings.missing) >= MAX_MISSING_PER_SLICE:
+            if deadline.get_remaining_time_in_millis() < FINISH_MS or len(findings.gone) >= MAX_MISSING_PER_SLICE:
                 return findings
             findings.after = item_key
             if link.obj.key.startswith(self._settings.object_key_prefix):
                 findings.links += 1
-                self._check(link.obj, findings)
+                self._check(link, findings)
         findings.finished = True
         return findings
 
-    def _check(self, obj: S3Object, findings: _Slice) -> None:
-        if obj in findings.checked:
-            return
-        findings.checked.add(obj)
-        self._sleep(PAUSE_S)
+    def _check(self, link: Link, findings: _Slice) -> None:
         try:
-            if missing := self._objects.missing_part(obj):
-                findings.missing[missing] = None
+            if not self._is_gone(link, findings):
+                return
         except DependencyUnavailable as error:
-            findings.unknown[f"{obj.bucket}: {error.detail}"] += 1
+            findings.unknown[f"{link.obj.bucket}: {error.detail}"] += 1
+            return
+        if link.refused:
+            findings.refused += 1
+            return
+        current_exists = findings.heads[link.obj.whole] is not None
+        findings.gone.setdefault(link.obj if current_exists else link.obj.whole, []).append(link)
 
-    def _request_deletions(self, missing: Collection[S3Object]) -> int:
-        """Request the deletion of objects that still have links after the grace period. Returns the links' number."""
+    def _is_gone(self, link: Link, findings: _Slice) -> bool:
+        head = self._head(link.obj.whole, findings)
+        if head is None:
+            return is_gone(link, None, version_exists=False)
+        current = CurrentObject(head.obj.identity, head.content)
+        if current.owns(link):
+            return False
+        if link.obj.version_id:
+            return is_gone(link, current, version_exists=self._head(link.obj, findings) is not None)
+        if head.obj.identity.version_id is None or link.content is None:  # `null` is current, or there are no versions
+            return is_gone(link, current, version_exists=False)
+        null = self._head(replace(link.obj, version_id="null"), findings)
+        return is_gone(link, current, version_exists=null is not None and null.content.etag == link.content.etag)
+
+    def _head(self, obj: S3Object, findings: _Slice) -> ObjectHead | None:
+        if obj not in findings.heads:
+            self._sleep(PAUSE_S)
+            findings.heads[obj] = self._objects.head(obj)
+        return findings.heads[obj]
+
+    def _request_deletions(self, gone: Mapping[S3Object, Sequence[Link]]) -> int:
+        """Request the deletion of objects whose links remain after the grace period. Returns the links' number."""
         requested = 0
-        if missing:
+        if gone:
             self._sleep(GRACE_PERIOD_S)
-        for obj in missing:
-            links = [link for link in self._index.get_links(obj) if obj.version_id in (None, link.obj.version_id)]
+        for obj, found in gone.items():
+            links = [link for link in self._index.get_links(obj) if link in found]
             if links:
                 message_id = self._deletion_queue.request_deletion(obj)
                 name = {"bucket": obj.bucket, "object_key": masked(obj.key), "version_id": obj.version_id}

@@ -79,9 +79,7 @@ class ClockSkewError(ApiError):
     """The request's timestamp is more than 60 s away from the API's clock."""
 
 
-def error_type(  # noqa: PLR0911 (a table)
-    code: int, meta_code: int | None = None
-) -> type[NxCloudError]:
+def error_type(code: int, meta_code: int | None = None) -> type[NxCloudError]:
     """Return the error of a response code (source: NXCloud, "API interface calling convention" and error tables)."""
     match code:
         case -1 | 9001:

@@ -13,7 +13,7 @@ from nxcloud import (
 )
 
 
-def classify(error: NxCloudError) -> tuple[Outcome, Reason, str | None]:  # noqa: PLR0911 (a table)
+def classify(error: NxCloudError) -> tuple[Outcome, Reason, str | None]:
     """Return the outcome, the reason and its detail for a failed call."""
     match error:
         case InvalidRequestError():  # 1001, 1002, 9000, 9002, 9006

@@ -24,7 +24,7 @@ from nxcloud.errors import WRONG_SIGNATURE
 
 MAX_CALL_S = 10.0
 MIN_CALL_S = 1.0
-FINISH_S = 2.0  # after a call: links, record, log line, dead letter, answer
+FINISH_S = 4.0  # after a call: links, record, log line, dead letter, answer
 
 
 class NxCloudGateway:

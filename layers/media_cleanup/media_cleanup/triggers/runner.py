@@ -14,8 +14,6 @@ from media_cleanup.result import Handled, Result
 from media_cleanup.settings import RequestSettings
 from media_cleanup.telemetry import logger
 
-MIN_REQUEST_MS = 3_000  # a request that has not started by then is redelivered untried
-
 
 class RequestHandler(Protocol):
     """A function's use case; kept for the life of the execution environment, with its connections."""
@@ -69,8 +67,7 @@ def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -
 
 
 def _handle_in_time(handler: RequestHandler, action: Action, attempt: Attempt) -> list[Result]:
-    if attempt.remaining_ms < MIN_REQUEST_MS:
-        raise DependencyUnavailable(Reason.OUT_OF_TIME)
+    attempt.require_time()
     return handler.handle(action, attempt)
 
 
