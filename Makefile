@@ -1,4 +1,4 @@
-# Every habit is one word; each does its own set-up. `make help` lists them.
+# Each target does its own set-up: python3 (3.11 or newer) and make are enough. `make help` lists the targets.
 
 PYTHON ?= python3
 EVENT  ?= events/direct-media.json
@@ -8,111 +8,170 @@ STACK  ?= whatsapp-media-cleanup
 QUEUE  ?= deletion
 RATE   ?= 100
 
+UV     := .venv-uv/bin/uv
 DEV    := .venv/.installed
 CLOUD  := .venv-cloud/.installed
 CHECKS := .venv-checks/.installed
+DOCS   := .venv-docs/.installed
 BENCH  := .venv-bench/.installed
 BIN    := .venv/bin
+PY     := PYTHONPATH=layers/nxcloud:layers/media_cleanup $(BIN)/python
+PYTEST := $(BIN)/python -m pytest
+# uv.lock keeps MkDocs 1, so the theme's warning about MkDocs 2 does not apply
+MKDOCS := NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# uv takes the machine's own Python, and trusts the certificates that the machine trusts. It compiles byte code only where
+# Python itself must not write it: each program would otherwise compile its modules again.
+export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS := 1
+export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-docker planted-bugs mutants soak bench simulate lint format build invoke local deploy redrive backfill lock clean
+.PHONY: help demo demo-picture test test-fast test-docker mutation-manual mutation chaos capacity bench docs docs-serve \
+  lint format build package invoke local deploy redrive backfill lock clean ci
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(DEV) $(CLOUD) ## Deploy to a local cloud, delete a file, watch its WhatsApp copy go
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m localdev.demo
+demo: $(DEV) $(CLOUD) ## Deploy to a local cloud, delete a file, and watch its WhatsApp copy being deleted
+	@$(PY) -m localdev.demo
 
-test: $(DEV) $(CLOUD) ## Run all tests
-	python -m pytest --cov --numprocesses auto --dist loadfile
+demo-picture: $(DEV) $(CLOUD) ## Run the demo and record it in docs/images/demo.svg
+	@$(PY) -m localdev.demo --picture docs/images/demo.svg
 
-test-docker: $(DEV) $(CLOUD) ## Run every sample through `sam local invoke`, where Docker runs
-	python -m pytest -m docker
+test: $(DEV) $(CLOUD) ## Run all tests except those that need Docker
+	$(PYTEST) --cov --numprocesses auto --dist loadfile
 
-planted-bugs: $(DEV) ## Plant bugs in the index one by one, and show that the tests catch each
-	python -m tests.model.planted_bugs
+test-fast: $(DEV) $(CLOUD) ## Run the unit and integration tests
+	$(PYTEST) --numprocesses auto --dist loadfile tests/unit tests/integration
 
-mutants: $(DEV) ## Change the pure decisions bit by bit, and show that the tests notice
-	@python -m tests.mutation
+test-docker: $(DEV) $(CLOUD) ## Run every sample event through `sam local invoke` (needs Docker)
+	$(PYTEST) -m docker
 
-soak: $(DEV) $(CLOUD) ## Let NXCloud misbehave in a storm of deletions: make soak N=2000 SEED=1
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tests.chaos --n $(N) --seed $(SEED)
+mutation-manual: $(DEV) ## Apply hand-written faults to the code one by one, and check that the model tests detect each
+	$(BIN)/python -m tests.model.planted_bugs
 
-bench: $(DEV) $(CLOUD) $(BENCH) ## Measure it beside a usual function, and write docs/benchmarks.md: make bench QUICK=1
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m benchmarks --python .venv-bench/bin/python $(if $(QUICK),--quick)
+mutation: $(DEV) ## Mutate the decision logic with cosmic-ray, and check that the tests detect it
+	@$(BIN)/python -m tests.mutation
 
-simulate: $(DEV) ## Show what many deletions, and a day without NXCloud, do to the queue: a table, and docs/scale.svg
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m tools.capacity
+chaos: $(DEV) $(CLOUD) ## Run many deletions under injected faults: make chaos N=2000 SEED=1
+	@$(PY) -m tests.chaos --n $(N) --seed $(SEED)
 
-lint: $(DEV) $(CHECKS) ## Check style, types, the template, and that no secret is among the files
-	ruff check
-	ruff format --check
-	mypy
-	sam validate --lint
-	cfn-lint template.yaml
-	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup python -m localdev.expanded .aws-sam/expanded.json
+capacity: $(DEV) ## Calculate the retry load of many deletions and of a one-day outage; writes the chart for docs/
+	@$(PY) -m tools.capacity
+
+bench: $(DEV) $(CLOUD) $(BENCH) ## Measure against a typical function, and write docs/benchmarks.md: make bench QUICK=1
+	@$(PY) -m benchmarks --python .venv-bench/bin/python $(if $(QUICK),--quick)
+
+docs: $(DOCS) ## Build the documentation site into site/, with strict links
+	$(MKDOCS) build --strict
+
+docs-serve: $(DOCS) ## Serve the documentation site on http://127.0.0.1:8000, and rebuild it on changes
+	$(MKDOCS) serve
+
+lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and that the lock file is up to date
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/sam validate --lint
+	$(BIN)/cfn-lint template.yaml
+	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup $(BIN)/python -m localdev.expanded .aws-sam/expanded.json
 	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
 	.ci/secrets
 
-format: $(DEV) ## Let ruff put the code in shape
-	ruff check --fix
-	ruff format
+format: $(DEV) ## Format the code, and fix what ruff can fix
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
 
 build: $(DEV) ## Build the functions and their layers into .aws-sam
-	sam build
+	$(BIN)/sam build
+
+# Plain tar headers, so that two packages of a commit are equal
+package: $(DEV) build ## Pack the sources together with the built application into dist/: `sam deploy` needs no build there
+	@name="whatsapp-media-cleanup-$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" && \
+	rm -rf dist && mkdir dist && git archive --prefix="$$name/" --output="dist/$$name.tar" HEAD && \
+	tar --append --file="dist/$$name.tar" --transform="s,^,$$name/," --sort=name --owner=0 --group=0 --numeric-owner \
+	  --mtime=2020-01-01T00:00:00Z .aws-sam/build && \
+	gzip -n "dist/$$name.tar" && ls -l dist
 
 invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/….json
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m localdev.invoke $(EVENT)
+	@$(PY) -m localdev.invoke $(EVENT)
 
 local: $(DEV) $(CLOUD) ## Run the local cloud and the fake NXCloud for `sam local invoke`, until Ctrl-C
-	@PYTHONPATH=layers/nxcloud:layers/media_cleanup python -m localdev.sandbox
+	@$(PY) -m localdev.sandbox
 
-deploy: $(DEV) build ## Deploy to your AWS account, asking for the parameters
-	sam deploy --guided
+deploy: $(DEV) build ## Deploy to your AWS account; asks for the parameters
+	$(BIN)/sam deploy --guided
 
-redrive: $(DEV) ## Send dead letters back after a repair: make redrive STACK=… QUEUE=deletion
-	python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)"
+redrive: $(DEV) ## Send dead-lettered messages back to their queue: make redrive STACK=… QUEUE=deletion
+	$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)"
 
-backfill: $(DEV) ## Index the files that were there before: make backfill STACK=… BUCKET=… PREFIX= RATE=100
-	@python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)"
+backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100
+	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)"
 
-lock: $(DEV) ## Pin all dependencies anew
-	cd layers/nxcloud && $(LOCK) --generate-hashes requirements.in -o requirements.txt
-	cd layers/media_cleanup && $(LOCK) --generate-hashes requirements.in -o requirements.txt
-	$(LOCK) requirements-dev.in -o requirements-dev.txt
-	$(LOCK) requirements-cloud.in -o requirements-cloud.txt
-	$(LOCK) requirements-checks.in -o requirements-checks.txt
+ci: lint docs test ## Run everything that a change must pass
 
-LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
+# The lock always names the public index, so that it is the same on every machine; installation takes the hashes from it,
+# and the packages from the index that pip has.
+PUBLIC := --default-index https://pypi.org/simple
 
-clean: ## Remove everything that make made
-	rm -rf .venv .venv-cloud .venv-checks .venv-bench .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+lock: $(UV) ## Update all pinned dependencies: uv.lock, and the layers' requirements.txt
+	@$(UV) lock --upgrade --python $(PYTHON) $(PUBLIC)
+	@$(call layer_requirements,nxcloud) --output-file layers/nxcloud/requirements.txt
+	@$(call layer_requirements,media-cleanup) --output-file layers/media_cleanup/requirements.txt
+
+.PHONY: lock-check
+lock-check: $(UV)
+	$(UV) lock --check --offline --python $(PYTHON) $(PUBLIC)
+	@$(call layer_requirements,nxcloud) | diff layers/nxcloud/requirements.txt - || $(NOT_IN_STEP)
+	@$(call layer_requirements,media-cleanup) | diff layers/media_cleanup/requirements.txt - || $(NOT_IN_STEP)
+
+layer_requirements = $(UV) export --quiet --frozen --no-header --only-group layer-$(1)
+NOT_IN_STEP = { echo "layers/*/requirements.txt differ from uv.lock: run make lock" >&2; exit 1; }
+
+clean: ## Remove everything that make created
+	rm -rf .venv .venv-uv .venv-cloud .venv-checks .venv-docs .venv-bench
+	rm -rf .aws-sam dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# The environments. A stamp tells that an installation went through to its end.
-$(DEV): requirements-dev.txt
+# The environments, one for each dependency group of pyproject.toml. The stamp .installed marks a complete installation.
+# uv itself comes by pip, in the version that pyproject.toml requires.
+$(UV): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one by PYTHON=…")'
-	@echo "setting up .venv (once, about a minute)"
-	@rm -rf .venv && $(PYTHON) -m venv .venv && .venv/bin/pip install --quiet --requirement $<
+	@version=$$(sed -n 's/^required-version = "\([^"]*\)".*/\1/p' $<) && \
+	if [ "$$($@ --version 2>/dev/null | cut -d ' ' -f 2)" != "$${version#==}" ]; then \
+	  rm -rf .venv-uv && $(PYTHON) -m venv .venv-uv && .venv-uv/bin/python -m pip install --quiet "uv$$version"; \
+	fi
 	@touch $@
 
-$(CLOUD): requirements-cloud.txt
-	@echo "setting up .venv-cloud (once)"
-	@rm -rf .venv-cloud && $(PYTHON) -m venv .venv-cloud && .venv-cloud/bin/pip install --quiet --requirement $<
-	@touch $@
+# `uv sync` would download from the addresses in uv.lock, which a machine with an index of its own may not reach.
+INDEX = $(firstword $(shell .venv-uv/bin/python -m pip config list | sed -n "s/^.*[.]index-url='\(.*\)'$$/\1/p"))
 
-$(CHECKS): requirements-checks.txt
-	@echo "setting up .venv-checks (once, about half a minute)"
-	@rm -rf .venv-checks && $(PYTHON) -m venv .venv-checks && .venv-checks/bin/pip install --quiet --requirement $<
-	@touch $@
+# $(call environment,group,interpreter)
+define environment
+@echo "setting up $(@D)"
+@rm -rf $(@D) && $(UV) venv --quiet --python "$(2)" $(@D)
+@$(UV) export --quiet --frozen --only-group $(1) --output-file $(@D)/requirements.txt
+@UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}" $(UV) pip sync --quiet --require-hashes --python $(@D) $(@D)/requirements.txt
+@touch $@
+endef
 
-# Lambda's Python, where this machine has it: byte code of another does not count
-$(BENCH): requirements-bench.txt
-	@echo "setting up .venv-bench (once)"
-	@for python in python3.13 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.13*/bin/python $(PYTHON); do \
-	  "$$python" --version >/dev/null 2>&1 && break; done; \
-	rm -rf .venv-bench && "$$python" -m venv .venv-bench && .venv-bench/bin/pip install --quiet --requirement $<
-	@touch $@
+$(DEV): uv.lock | $(UV)
+	$(call environment,dev,$(PYTHON))
+
+$(CLOUD): uv.lock | $(UV)
+	$(call environment,cloud,$(PYTHON))
+
+$(CHECKS): uv.lock | $(UV)
+	$(call environment,checks,$(PYTHON))
+
+$(DOCS): uv.lock | $(UV)
+	$(call environment,docs,$(PYTHON))
+
+# Lambda's Python, where this machine has it: byte code of another version is not comparable
+$(BENCH): uv.lock | $(UV)
+	$(call environment,bench,$(firstword $(shell \
+	  for python in python3.13 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.13*/bin/python $(PYTHON); do \
+	    "$$python" -c 'import sys; print(sys.executable)' 2>/dev/null; done)))

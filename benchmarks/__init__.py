@@ -1,1 +1,1 @@
-"""How fast and how cheap it is, side by side with a usual function of the same features: `make bench`."""
+"""Benchmarks of speed and cost, compared with a typical function of the same features: `make bench`."""

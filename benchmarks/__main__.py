@@ -1,4 +1,4 @@
-"""`make bench`: this function, a usual one and the floor, measured side by side in AWS's runtime loop on loopback."""
+"""`make bench`: measures this function, a typical one and the floor in AWS's runtime loop, on loopback."""
 
 import argparse
 import platform
@@ -10,25 +10,28 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.environment import create_environment
 from benchmarks.measure import FULL, QUICK, measure
 from benchmarks.report import draw, markdown, tables
-from benchmarks.stage import stage
 from localdev.cloud import ROOT
 
-PAGE, CHART = ROOT / "docs/benchmarks.md", ROOT / "docs/benchmarks.svg"
+PAGE, CHART = ROOT / "docs/benchmarks.md", ROOT / "docs/images/benchmarks.svg"
+CHART_TEXT = "Cold start, and batches of 10 messages, of the three functions"
 MARK = "<!-- measured -->"
 
 
 def main() -> int:
-    """Measures, prints, and writes docs/benchmarks.md; in quick mode it writes nothing."""
+    """Measure, print the tables, and write docs/benchmarks.md; in quick mode write nothing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--python", type=Path, default=Path(sys.executable), help="runs the functions")
-    parser.add_argument("--quick", action="store_true", help="a minute, for the exit status alone")
+    parser.add_argument("--python", type=Path, default=Path(sys.executable), help="interpreter of the functions")
+    parser.add_argument(
+        "--quick", action="store_true", help="take a minute, and write nothing: only the exit status counts"
+    )
     options = parser.parse_args()
     console = Console(highlight=False, width=118)
     python = str(options.python.absolute())
-    with console.status("build") as status, stage(python) as built:
-        results = measure(built, QUICK if options.quick else FULL, status.update)
+    with console.status("build") as status, create_environment(python) as environment:
+        results = measure(environment, QUICK if options.quick else FULL, status.update)
     for title, (headings, rows) in tables(results).items():
         table = Table(*headings, title=title)
         for row in rows:
@@ -36,15 +39,15 @@ def main() -> int:
         console.print(table)
     if not options.quick:
         draw(results, CHART)
-        told = PAGE.read_text().partition(MARK)[0]
-        PAGE.write_text(f"{told}{MARK}\n\n{markdown(results, _about(python))}")
+        prose = PAGE.read_text().partition(MARK)[0]
+        PAGE.write_text(f"{prose}{MARK}\n\n{markdown(results, _about(python))}")
     return 0
 
 
 def _about(python: str) -> str:
     version = subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     machine = f"{platform.machine()}, {platform.system()} {platform.release().partition('-')[0]}"
-    return f"Measured on {datetime.now(UTC):%Y-%m-%d}, {version}, {machine}.\n\n![Chart](benchmarks.svg)"
+    return f"Measured on {datetime.now(UTC):%Y-%m-%d}, {version}, {machine}.\n\n![{CHART_TEXT}](images/benchmarks.svg)"
 
 
 if __name__ == "__main__":

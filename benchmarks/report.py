@@ -1,12 +1,12 @@
-"""Tells what was measured: tables, a chart, and what a million deletions cost."""
+"""Reports the measurements: tables, a chart, and the cost of a million deletions."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from benchmarks.environment import FLOOR, REFERENCE, THIS
 from benchmarks.measure import Results, Series
-from benchmarks.stage import FLOOR, REFERENCE, THIS
 
 SIDES = (THIS, REFERENCE, FLOOR)
 # us-east-1, first tiers, without the free ones (source: the pages "AWS Lambda Pricing", "Amazon SQS Pricing", "Amazon
@@ -53,9 +53,9 @@ def targets(results: Results) -> list[Target]:
         Target("cold start, to the reference", cold[THIS] / cold[REFERENCE], 0.40),
         Target("cold start, to the floor", cold[THIS] / cold[FLOOR], 1.5),
         Target("a batch of 10 at 200 ms, to one call", ten / one, 1.3),
-        Target("processor time of a warm deletion, to the reference", same / other[-1].cpu_ms_each, 0.8),
+        Target("CPU time of a warm deletion, to the reference", same / other[-1].cpu_ms_each, 0.8),
         Target(
-            f"processor time of a deletion, {mine[-1].deletions:,} to {mine[0].deletions:,}",
+            f"CPU time of a deletion, {mine[-1].deletions:,} to {mine[0].deletions:,}",
             mine[-1].cpu_ms_each / mine[0].cpu_ms_each,
             1.1,
         ),
@@ -65,29 +65,32 @@ def targets(results: Results) -> list[Target]:
 def tables(results: Results) -> dict[str, tuple[tuple[str, ...], list[Row]]]:
     """Every table: its title, its headings, its rows."""
     return {
-        "Targets": (("ratio", "measured", "at most", ""), [_target(target) for target in targets(results)]),
-        "Cold start to the first answer, ms": (
-            ("side", "median", "quartiles", "processor time", "to the reference"),
+        "Targets": (
+            ("ratio", "measured", "target, at most", "result"),
+            [_target(target) for target in targets(results)],
+        ),
+        "Cold start to the first response, ms": (
+            ("function", "median", "quartiles", "CPU time", "to the reference"),
             [_cold(results, side) for side in SIDES],
         ),
         "Warm batches, ms: median (quartiles)": (
             ("messages, NXCloud's latency", *SIDES, "this / reference"),
             _warm(results),
         ),
-        "Processor time of a deletion, ms, and peak memory, MB": (
-            ("side", "deletions", "processor time each", "peak memory"),
+        "CPU time of a deletion, ms, and peak memory, MB": (
+            ("function", "deletions", "CPU time per deletion", "peak memory"),
             [
                 Row(side, (f"{one.deletions:,}", f"{one.cpu_ms_each:.2f}", f"{one.peak_mb:.0f}"))
                 for side, growth in results.growth.items()
                 for one in growth
             ],
         ),
-        "A batch of 10 at 200 ms by ConcurrentCalls, ms": (
-            ("at once", "median (quartiles)"),
+        "Batch of 10 at 200 ms by ConcurrentCalls, ms": (
+            ("ConcurrentCalls", "median (quartiles)"),
             [Row(str(calls), (_spread(series),)) for calls, series in results.concurrency.items()],
         ),
-        "A million deletions, US dollars": (
-            ("side", "Lambda", "SQS", "DynamoDB", "Secrets Manager", "all"),
+        "Cost of a million deletions, US dollars": (
+            ("function", "Lambda", "SQS", "DynamoDB", "Secrets Manager", "total"),
             [_cost(results, side) for side in (THIS, REFERENCE)],
         ),
     }
@@ -96,7 +99,7 @@ def tables(results: Results) -> dict[str, tuple[tuple[str, ...], list[Row]]]:
 def billed_s(results: Results, side: str) -> float:
     """The seconds of a batch of 10 at 200 ms, were it given the share of a processor that its memory buys.
 
-    While it waits it needs none; its processor time is stretched by that share.
+    While it waits it needs none; its CPU time is stretched by that share.
     """
     series, cpu_s = results.warm[side, 0.2, 10], results.growth[side][-1].cpu_ms_each / 100
     return max(series.median_s, series.median_s - cpu_s + cpu_s * VCPU_AT_GB / MEMORY_GB)
@@ -160,14 +163,14 @@ def draw(results: Results, file: Path) -> None:
     colours = {THIS: "#1b7f5c", REFERENCE: "#b0b7bd", FLOOR: "#d9dde0"}
     left.barh(SIDES, [results.cold[side].median_s * 1000 for side in SIDES], color=[colours[side] for side in SIDES])
     left.invert_yaxis()
-    left.set_title("Cold start to the first answer, ms")
+    left.set_title("Cold start to the first response, ms")
     latencies = sorted({latency_s for _, latency_s, _ in results.warm})
     for number, side in enumerate(SIDES):
         heights = [results.warm[side, latency_s, 10].median_s * 1000 for latency_s in latencies]
         places = [place + 0.27 * (number - 1) for place in range(len(latencies))]
         right.bar(places, heights, width=0.25, label=side, color=colours[side])
     right.set_xticks(range(len(latencies)), [f"{latency_s * 1000:.0f} ms" for latency_s in latencies])
-    right.set_title("10 messages by NXCloud's latency, ms")
+    right.set_title("Batch of 10 by NXCloud's latency, ms")
     right.legend(frameon=False)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)

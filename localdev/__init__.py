@@ -1,1 +1,1 @@
-"""A local AWS, the the fake NXCloud, and the deployed template, for the demo, the tests and `sam local invoke`."""
+"""A local AWS, the fake NXCloud, and the deployed template, for the demo, the tests and `sam local invoke`."""

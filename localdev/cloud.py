@@ -1,4 +1,4 @@
-"""MiniStack, a local AWS on one port, as a process of its own in an environment of its own."""
+"""Runs MiniStack, a local AWS on one port, as a separate process with its own environment."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ START_S = 60
 
 @dataclass(frozen=True)
 class LocalCloud:
-    """A running local cloud: its address, and where it writes its own log."""
+    """A running local cloud: its address, its own log file, and its TLS certificate where it enforces IAM."""
 
     url: str
     log: Path
@@ -30,7 +30,7 @@ class LocalCloud:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What AWS's tools need in their environment to talk to it, and to nothing else."""
+        """The environment variables that make AWS's tools use this local cloud, and nothing else."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_DEFAULT_REGION": REGION,
@@ -43,12 +43,12 @@ class LocalCloud:
         self,
         service: str,
         access_key: str = "local",
-        access_secret: str = "local",  # noqa: S107 (the local cloud's own root)
+        access_secret: str = "local",  # noqa: S107 (the local cloud's root credentials)
         session_token: str | None = None,
-    ) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
-        """A boto3 client of a service of it, by default its root's."""
+    ) -> Any:  # noqa: ANN401 (boto3 creates clients at run time)
+        """Create a boto3 client of a service, by default with the root credentials."""
         return boto3.client(
-            service,  # type: ignore[call-overload]  # the overloads want literals
+            service,  # type: ignore[call-overload]  # the overloads need literals
             endpoint_url=self.url,
             region_name=REGION,
             aws_access_key_id=access_key,
@@ -60,15 +60,15 @@ class LocalCloud:
 
 @contextmanager
 def local_cloud(host: str = "127.0.0.1", port: int = 0, *, enforcing: bool = False) -> Iterator[LocalCloud]:
-    """Starts a local cloud, and ends it with every function that it runs. Port 0 takes a free one.
+    """Start a local cloud, and stop it together with the functions that it runs. Port 0 selects a free port.
 
-    An enforcing one checks signatures, IAM's policies and those of resources, and speaks TLS, which they ask for.
+    With `enforcing` it checks signatures, IAM policies and resource policies, and uses TLS, which the policies require.
     """
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="local-cloud-") as folder, (Path(folder) / "log.txt").open("wb") as log:
         process = subprocess.Popen(
             [ROOT / ".venv-cloud/bin/ministack"],
-            env={  # and nothing else: the local cloud hands its whole environment to the functions
+            env={  # and nothing else: the local cloud passes its whole environment to the functions
                 "PATH": os.environ["PATH"],
                 "HOME": folder,
                 "TMPDIR": folder,
@@ -84,12 +84,12 @@ def local_cloud(host: str = "127.0.0.1", port: int = 0, *, enforcing: bool = Fal
             | ({"AUTH": "true", "USE_SSL": "1"} if enforcing else {}),
             stdout=log,
             stderr=log,
-            start_new_session=True,  # so that its functions can be ended with it
+            start_new_session=True,  # so that its functions can be stopped with it
         )
         try:
             cloud = LocalCloud(f"http://127.0.0.1:{port}", Path(log.name))
             if enforcing:
-                certificate = Path(folder) / "ministack-tls/server.crt"  # made by the local cloud itself
+                certificate = Path(folder) / "ministack-tls/server.crt"  # created by the local cloud
                 cloud = LocalCloud(f"https://127.0.0.1:{port}", Path(log.name), certificate)
             _wait_for(cloud, process)
             yield cloud
@@ -105,15 +105,15 @@ def _wait_for(cloud: LocalCloud, process: subprocess.Popen[bytes]) -> None:
             requests.get(
                 f"{cloud.url}/_ministack/health", timeout=1, verify=str(cloud.certificate or True)
             ).raise_for_status()
-        except OSError:  # of requests, or there is no certificate yet
-            time.sleep(0.05)  # waits for another process to start
+        except OSError:  # raised by requests, or the certificate does not exist yet
+            time.sleep(0.05)  # another process is starting
         else:
             return
     raise RuntimeError(f"the local cloud did not start:\n{cloud.log.read_text()[-2000:]}")
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Find a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

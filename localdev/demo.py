@@ -1,12 +1,18 @@
-"""`make demo`: the deployed template deletes files' WhatsApp copies, by S3's events and by a message."""
+"""`make demo`: the deployed template deletes the WhatsApp copies of files, by S3 events and by a message.
 
+`--picture FILE` also records the first scene as an SVG, for the documentation.
+"""
+
+import argparse
 import json
+import re
 import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
@@ -29,12 +35,15 @@ SHOWN_PHONE = "86158****1795"
 PATIENCE_S = 30.0
 TICK_S = 0.02
 
-console = Console(highlight=False, width=max(100, min(Console().width, 118)))
+WIDTH = 100  # of the picture, in characters; a terminal may be a little wider
+FONT_FACES = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # web fonts of another host, which Rich names in an SVG
+
+console = Console(highlight=False, width=max(WIDTH, min(Console().width, 118)))
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a scene plays on."""
+    """What all scenes work with."""
 
     stack: Stack
     fake_nxcloud: FakeNxCloud
@@ -54,44 +63,47 @@ class Setting:
         return True
 
     def upload(self, name: str) -> str:
-        """Uploads a file to the simulated WhatsApp."""
+        """Uploads a file to the fake NXCloud."""
         media_id = upload_media(self.fake_nxcloud.url, self.credentials, PHONE, name, b"a picture")
         tell("[cyan]WhatsApp[/]", f"uploadMedia {name} → Media-ID [bold]{media_id}[/]")
         return media_id
 
 
 def main() -> int:
-    """Plays all scenes. 0 if all copies are gone, 1 if one is still there."""
+    """Runs all scenes. 0 if all copies are deleted, 1 if one still exists."""
+    parser = argparse.ArgumentParser(prog="make demo", description="Deletes the WhatsApp copies of three files.")
+    parser.add_argument("--picture", type=Path, help="also record the first scene as this SVG file")
+    picture = parser.parse_args().picture
     console.print()
-    title = "[bold]A file is deleted from S3; its WhatsApp copy goes too[/]"
-    console.print(Panel(title, subtitle="all of it on this machine: no AWS account, no Docker", padding=(1, 2)))
+    title = "[bold]A file is deleted from S3, and so is its WhatsApp copy[/]"
+    console.print(Panel(title, subtitle="runs on this machine: no AWS account, no Docker", padding=(1, 2)))
     credentials = Credentials("demo-" + secrets.token_hex(6), secrets.token_hex(16))
     with ExitStack() as running:
         fake_nxcloud = running.enter_context(FakeNxCloud(credentials.access_key, credentials.access_secret))
-        with doing("a local cloud starts"):
+        with doing("start a local cloud"):
             cloud = running.enter_context(local_cloud())
         with doing("sam build: three functions and two layers"):
             build()
-        with doing("sam deploy: template.yaml, as it is, to the local cloud"):
+        with doing("sam deploy: template.yaml, unchanged, to the local cloud"):
             stack = deploy(cloud, "demo", CreateSourceBucket="true", NxCloudBaseUrl=fake_nxcloud.url)
-        with doing("the account's credentials go into the stack's secret"):
+        with doing("store NXCloud's credentials in the stack's secret"):
             stack.store_credentials(credentials.access_key, credentials.access_secret)
         setting = Setting(stack, fake_nxcloud, credentials)
-        gone = [by_link(setting), by_metadata(setting), by_message(setting)]
+        with recorded(picture):
+            linked = by_link(setting)
+        gone = [linked, by_metadata(setting), by_message(setting)]
     console.print()
     if all(gone):
-        console.print(
-            "[bold green]✓ All three WhatsApp copies are gone.[/] The local cloud has ended; nothing is left running."
-        )
+        console.print("[bold green]✓ All three WhatsApp copies are deleted.[/] The local cloud has stopped.")
     else:
-        console.print("[bold red]✗ A WhatsApp copy is still there.[/]")
+        console.print("[bold red]✗ A WhatsApp copy still exists.[/]")
     console.print()
     return 0 if all(gone) else 1
 
 
 def by_link(setting: Setting) -> bool:
-    """The safe order: store the file, upload it, link both; then the file's deletion in S3 is all that happens."""
-    scene(1, "Somebody deletes a file")
+    """The safe order: store the file, upload it, link both. Then only the object is deleted, from S3."""
+    scene(1, "An object is deleted from S3")
     s3, sqs = setting.stack.cloud.client("s3"), setting.stack.cloud.client("sqs")
     key = "offers/house.jpg"
     s3.put_object(Bucket=setting.bucket, Key=key, Body=b"a picture")
@@ -99,15 +111,15 @@ def by_link(setting: Setting) -> bool:
     media_id = setting.upload("house.jpg")
     link = {"bucket": setting.bucket, "key": key, "business_phone": PHONE, "media_id": media_id}
     sqs.send_message(QueueUrl=setting.stack.outputs["IndexQueueUrl"], MessageBody=json.dumps(link))
-    tell("[cyan]IndexQueue[/]", "sent {bucket, key, business_phone, media_id}: this file stands for that media")
+    tell("[cyan]IndexQueue[/]", "sent the link message {bucket, key, business_phone, media_id}")
     return await_link(setting, media_id) and watch(
         setting, media_id, "deleted the object", lambda: s3.delete_object(Bucket=setting.bucket, Key=key)
     )
 
 
 def by_metadata(setting: Setting) -> bool:
-    """The other order: the upload comes first, so the file's own metadata can name its media."""
-    scene(2, "The file itself says what it stands for")
+    """The other order: the upload comes first, so the object's metadata can name the media file."""
+    scene(2, "The object's metadata names its media file")
     s3 = setting.stack.cloud.client("s3")
     media_id, key = setting.upload("balcony.jpg"), "offers/balcony.jpg"
     labels = {"whatsapp-media-id": media_id, "whatsapp-business-phone": PHONE}
@@ -119,8 +131,8 @@ def by_metadata(setting: Setting) -> bool:
 
 
 def by_message(setting: Setting) -> bool:
-    """No file at all: a message on the queue names the media."""
-    scene(3, "Somebody sends a message")
+    """No object at all: a message on the queue names the media file."""
+    scene(3, "A message requests the deletion")
     sqs = setting.stack.cloud.client("sqs")
     media_id = setting.upload("garden.jpg")
     body = json.dumps({"business_phone": PHONE, "media_id": media_id})
@@ -130,16 +142,16 @@ def by_message(setting: Setting) -> bool:
 
 
 def await_link(setting: Setting, media_id: str) -> bool:
-    """Shows that the index function has linked the media. Whether it has."""
+    """Shows that the index function has linked the media file. Whether it has."""
     line = wait_for(lambda: log_line(setting, "IndexMediaFunction", media_id))
     linked = line is not None and line["outcome"] == "linked"
-    told = f"media_linking: [green]linked[/] {line['object_key']}" if line and linked else "[red]nothing was linked[/]"
-    tell("[cyan]Index[/]", told)
+    text = f"media_linking: [green]linked[/] {line['object_key']}" if line and linked else "[red]nothing was linked[/]"
+    tell("[cyan]IndexMedia[/]", text)
     return linked
 
 
 def watch(setting: Setting, media_id: str, what: str, act: Callable[[], object]) -> bool:
-    """Does it, and shows what follows as it happens. Whether the copy is gone in the end."""
+    """Runs the action, and shows what follows as it happens. Whether the copy is deleted in the end."""
     began = time.monotonic()
     act()
     happened("0 ms", what)
@@ -148,84 +160,100 @@ def watch(setting: Setting, media_id: str, what: str, act: Callable[[], object])
     )
     happened(since(began), "NXCloud received a signed [bold]deleteMedia[/]" if call else "NXCloud was not called")
     line = wait_for(lambda: log_line(setting, "DeleteMediaFunction", media_id))
-    happened(since(began), "the function logged its line" if line else "the function logged nothing")
+    happened(since(began), "the function wrote its log line" if line else "the function wrote no log line")
     gone = not setting.exists(media_id)
     happened(
-        since(began), "getMedia: [green]the copy is gone[/]" if gone else "getMedia: [red]the copy is still there[/]"
+        since(began), "getMedia: [green]the copy is deleted[/]" if gone else "getMedia: [red]the copy still exists[/]"
     )
     console.print()
     if call:
         console.print(Padding(account(call), (0, 2)))
     if line:
         console.print(
-            Padding(Panel(JSON(json.dumps(story(line))), title="the function's log line", border_style="dim"), (0, 2))
+            Padding(
+                Panel(JSON(json.dumps(story(line))), title="the function's log line", border_style="dim"),
+                (0, 2),
+            )
         )
     return gone and call is not None and line is not None
 
 
 def log_line(setting: Setting, function: str, media_id: str) -> dict[str, object] | None:
-    """A function's log line about a media, once it is there."""
+    """A function's log line about a media file, once it is written."""
     return next((line for line in setting.stack.log_lines(function) if line.get("media_id") == media_id), None)
 
 
 def account(call: Call) -> Panel:
-    """What the fake NXCloud says of the request that it checked."""
+    """The request as the fake NXCloud received and validated it."""
     table = Table.grid(padding=(0, 2))
     table.add_row("[dim]request[/]", f"POST /api/wa/{call.action}")
     table.add_row("[dim]body[/]", call.body.decode().replace(PHONE, SHOWN_PHONE))
     table.add_row("[dim]headers[/]", f"accessKey ***  action {call.action}  bizType 2  ts {call.ts}  sign ***")
-    table.add_row("[dim]checked[/]", f"{call.checked} ({call.algorithm} over the very bytes received)")
-    table.add_row("[dim]answered[/]", f"code {call.code}, data.success true" if call.code == 0 else f"code {call.code}")
-    return Panel(table, title="NXCloud's account of it", border_style="dim")
+    table.add_row("[dim]validated[/]", f"{call.checked} ({call.algorithm} over the bytes received)")
+    table.add_row("[dim]response[/]", f"code {call.code}, data.success true" if call.code == 0 else f"code {call.code}")
+    return Panel(table, title="the request that NXCloud received", border_style="dim")
 
 
 def story(line: dict[str, object]) -> dict[str, object]:
-    """The log line without what Lambda adds to each."""
+    """The log line without the fields that Lambda adds."""
     return {name: value for name, value in line.items() if not name.startswith("function_")}
 
 
 def is_deletion(call: Call, media_id: str) -> bool:
-    """Whether a call was to delete this media."""
+    """Whether a call requested the deletion of this media file."""
     return call.action == "deleteMedia" and call.media_id == media_id
 
 
 def wait_for(look: Callable[[], Found | None]) -> Found | None:
-    """What look finds, as soon as it finds it, or None when patience ends."""
+    """The first result of polling that is not None, or None after the timeout."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         if (found := look()) is not None:
             return found
-        time.sleep(TICK_S)  # looks again a little later
+        time.sleep(TICK_S)
     return None
 
 
 @contextmanager
 def doing(what: str) -> Iterator[None]:
-    """Shows that something is under way, and when it is done, how long it took."""
+    """Shows a step in progress, and its duration when it is done."""
     began = time.monotonic()
     with console.status(f"  {what}"):
         yield
     console.print(f"  [green]✓[/] {what} [dim]{time.monotonic() - began:.1f} s[/]")
 
 
+@contextmanager
+def recorded(picture: Path | None) -> Iterator[None]:
+    """Records what is printed meanwhile as an SVG, if there is a file for it."""
+    if picture is None:
+        yield
+        return
+    console.width, console.record = WIDTH, True
+    yield
+    console.record = False
+    svg = FONT_FACES.sub("", console.export_svg(title="make demo", unique_id="demo"))
+    picture.write_text(svg.replace("Fira Code,", "ui-monospace, SFMono-Regular, Menlo, Consolas,"))
+
+
 def scene(number: int, title: str) -> None:
-    """Begins a scene."""
+    """Prints a scene's heading."""
     console.print()
     console.print(Rule(f"[bold]{number}. {title}[/]", align="left"))
 
 
 def tell(who: str, what: str) -> None:
-    """A line before the curtain: who does what."""
+    """Prints a preparation: the service, and what was done."""
     console.print(f"  {who:<20} {what}", soft_wrap=True)
 
 
 def happened(when: str, what: str) -> None:
-    """A line of what happened, and when."""
+    """Prints an event and its time."""
     console.print(f"  [yellow]{when:>8}[/]  {what}", soft_wrap=True)
 
 
 def since(began: float) -> str:
-    """The time since then, as people read it."""
+    """The time since then, in milliseconds."""
     return f"{round((time.monotonic() - began) * 1000)} ms"
 
 

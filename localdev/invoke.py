@@ -1,6 +1,6 @@
-"""`make invoke`: one event through the function that it is for, as built, against the local cloud and the fake NXCloud.
+"""`make invoke`: runs a sample event in its built function, against the local cloud and the fake NXCloud.
 
-In Docker by `sam local invoke` where Docker runs, else in AWS's runtime interface emulator.
+Uses `sam local invoke` where Docker runs, otherwise AWS's runtime interface emulator.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from localdev.stack import build, function_for
 
 
 def main() -> int:
-    """Invokes the function, and shows its logs and its answer. 1 where the function raised."""
-    parser = argparse.ArgumentParser(prog="make invoke", description="Run one event through the built function.")
-    parser.add_argument("event", type=Path, help="a file with an event, such as events/direct-media.json")
+    """Invoke the function, and print its log and its response. Returns 1 if the function raised."""
+    parser = argparse.ArgumentParser(prog="make invoke", description="Run one event in the built function.")
+    parser.add_argument("event", type=Path, help="event file, such as events/direct-media.json")
     path = parser.parse_args().event
     try:
         event = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        print(f"make invoke: EVENT={path} is no file with JSON in it: {error}", file=sys.stderr)
+        print(f"make invoke: EVENT={path} is not a JSON file: {error}", file=sys.stderr)
         return 2
     build()
     if _docker_runs():
@@ -64,12 +64,12 @@ def _by_emulator(box: Sandbox, name: str, event: object) -> int:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
         with emulator(box.environment(), log, name) as function:
-            answer = function.invoke(event)
-        console.print(Rule("the function's log", style="dim"))
+            response = function.invoke(event)
+        console.print(Rule("log of the function", style="dim"))
         console.print(log.read_text().rstrip(), markup=False)
-    console.print(Rule("its answer", style="dim"))
-    console.print_json(json.dumps(answer))
-    return 1 if isinstance(answer, dict) and "errorMessage" in answer else 0
+    console.print(Rule("response", style="dim"))
+    console.print_json(json.dumps(response))
+    return 1 if isinstance(response, dict) and "errorMessage" in response else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What the samples in events/ talk of: a secret, two queues, a bucket, the media index, and the media at the provider.
+"""The resources that the samples in events/ name: secret, queues, bucket, tables, and media files at NXCloud.
 
-As a program, it keeps all of that on the fixed ports that localdev/env.json names, for `sam local invoke`.
+As a program, it serves them on the fixed ports that localdev/env.json names, for `sam local invoke`.
 """
 
 import json
@@ -14,30 +14,30 @@ from urllib.parse import urlencode
 
 from localdev.cloud import REGION, LocalCloud, local_cloud
 from localdev.fake_nxcloud import FakeNxCloud
-from localdev.index import create_idempotency_table, create_index_table
+from localdev.tables import create_idempotency_table, create_index_table
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.media_index import MediaIndex
 from media_cleanup.model import Link, Media, S3Object
 
 CLOUD_PORT = 4566
 NXCLOUD_PORT = 8080
-SECRET = "nxcloud/credentials"  # noqa: S105 (the secret's name)
+SECRET = "nxcloud/credentials"  # noqa: S105 (the name of the secret)
 TABLE = "media-index"
 RECORDS = "confirmed-deletions"
 BUCKET = "example-bucket"
 PHONE = "8615800001795"
 MORE_DELETED_MEDIA = ("0b54f2c0-6f5b-4d2f-9a52-2b1d0f6f0d11", "5c9e9e0e-3d0c-4a55-8f0a-7a1f3b8c2d42")
 DELETED_MEDIA = "fd81acff-eea8-4d9d-acc9-6c62904d6615"
-LIVING_MEDIA = "a75c6d9b-a7c8-4f41-8f61-94548e92cbee"
-LIVING_KEY = f"{PHONE}/{LIVING_MEDIA}.jpg"
+EXISTING_MEDIA = "a75c6d9b-a7c8-4f41-8f61-94548e92cbee"
+EXISTING_KEY = f"{PHONE}/{EXISTING_MEDIA}.jpg"
 PHOTO_MEDIA = "1fa0a5f0-7b52-4a3c-9d0e-5d9a8a5c2b17"
-PHOTO = b"a picture"  # the samples for IndexMediaFunction name its MD5 as eTag
+PHOTO = b"a picture"  # the samples of IndexMediaFunction have its MD5 as eTag
 LABELS = {"whatsapp-media-id": PHOTO_MEDIA, "whatsapp-business-phone": PHONE}
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The local cloud and the fake NXCloud, filled for the samples."""
+    """The local cloud and the fake NXCloud, with the resources of the samples."""
 
     cloud: LocalCloud
     fake_nxcloud: FakeNxCloud
@@ -45,15 +45,15 @@ class Sandbox:
     dead_letter_queue_url: str
 
     def forget(self) -> None:
-        """Forgets what was confirmed and linked, so that a sample can be tried again as if for the first time."""
+        """Remove all records and links, so that a sample can be run again as if for the first time."""
         dynamodb = self.cloud.client("dynamodb")
         for table, keys in ((RECORDS, ["id"]), (TABLE, ["object", "link"])):
             for item in dynamodb.scan(TableName=table)["Items"]:
                 dynamodb.delete_item(TableName=table, Key={key: item[key] for key in keys})
-        _link_a_file_that_is_gone(self.cloud)
+        _link_deleted_object(self.cloud)
 
     def environment(self, host: str = "127.0.0.1") -> dict[str, str]:
-        """The functions' settings, as they see this machine from where they run."""
+        """Return the functions' environment variables; `host` is this machine's name where the functions run."""
         settings = {
             "NXCLOUD_BASE_URL": self.fake_nxcloud.url,
             "NXCLOUD_SECRET_ID": SECRET,
@@ -68,49 +68,49 @@ class Sandbox:
 
 @contextmanager
 def sandbox(host: str = "127.0.0.1", cloud_port: int = 0, nxcloud_port: int = 0) -> Iterator[Sandbox]:
-    """Starts and fills a sandbox. `host` is the address to listen on; containers do not reach the loopback one."""
+    """Start a sandbox. `host` is the address to listen on; containers cannot reach the loopback address."""
     with local_cloud(host, cloud_port) as cloud, FakeNxCloud(host=host, port=nxcloud_port) as fake_nxcloud:
         provider = fake_nxcloud.provider
         secret = json.dumps({"accessKey": provider.access_key, "accessSecret": provider.access_secret})
         cloud.client("secretsmanager").create_secret(Name=SECRET, SecretString=secret)
         sqs = cloud.client("sqs")
         queues = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("deletions", "dead-letters")]
-        for media_id in (DELETED_MEDIA, *MORE_DELETED_MEDIA, LIVING_MEDIA, PHOTO_MEDIA):
+        for media_id in (DELETED_MEDIA, *MORE_DELETED_MEDIA, EXISTING_MEDIA, PHOTO_MEDIA):
             provider.add_media(PHONE, media_id)
             provider.evergreen.add((PHONE, media_id))
-        _store_files(cloud)
-        _make_tables(cloud)
-        _link_a_file_that_is_gone(cloud)
+        _store_objects(cloud)
+        _create_tables(cloud)
+        _link_deleted_object(cloud)
         yield Sandbox(cloud, fake_nxcloud, *queues)
 
 
-def _store_files(cloud: LocalCloud) -> None:
+def _store_objects(cloud: LocalCloud) -> None:
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    s3.put_object(Bucket=BUCKET, Key=LIVING_KEY, Body=b"alive")
+    s3.put_object(Bucket=BUCKET, Key=EXISTING_KEY, Body=b"alive")
     s3.put_object(Bucket=BUCKET, Key="photos/house.jpg", Body=PHOTO, Metadata=LABELS)
     s3.put_object(Bucket=BUCKET, Key="photos/tagged.jpg", Body=PHOTO, Tagging=urlencode(LABELS))
 
 
-def _make_tables(cloud: LocalCloud) -> None:
+def _create_tables(cloud: LocalCloud) -> None:
     create_index_table(cloud.client("dynamodb"), TABLE)
     create_idempotency_table(cloud.client("dynamodb"), RECORDS)
 
 
-def _link_a_file_that_is_gone(cloud: LocalCloud) -> None:
-    aws = cast("AwsClients", SimpleNamespace(dynamodb=cloud.client("dynamodb")))
+def _link_deleted_object(cloud: LocalCloud) -> None:
+    clients = cast("AwsClients", SimpleNamespace(dynamodb=cloud.client("dynamodb")))
     link = Link(S3Object(BUCKET, "photos/gone.jpg"), "101a0e3e2f58188b3e2ffc1057316c13", Media(PHONE, DELETED_MEDIA))
-    MediaIndex(aws, TABLE).write(link)
+    MediaIndex(clients, TABLE).put(link)
 
 
 def main() -> None:
-    """Runs until it is interrupted."""
+    """Serve a sandbox until interrupted."""
     with sandbox("0.0.0.0", CLOUD_PORT, NXCLOUD_PORT):  # noqa: S104 (for the function's container)
-        print(f"The local cloud answers on http://127.0.0.1:{CLOUD_PORT} (region {REGION}),")
-        print(f"the fake NXCloud on http://127.0.0.1:{NXCLOUD_PORT}. Now, in another terminal:\n")
+        print(f"The local cloud listens on http://127.0.0.1:{CLOUD_PORT} (region {REGION}),")
+        print(f"the fake NXCloud on http://127.0.0.1:{NXCLOUD_PORT}. In another terminal, run:\n")
         print("    sam build && sam local invoke DeleteMediaFunction -e events/direct-media.json\n")
-        print("Samples in events/index are for IndexMediaFunction, that in events/sweep is for SweepIndexFunction.")
-        print("Ctrl-C ends both.", flush=True)
+        print("Samples in events/index are for IndexMediaFunction, the one in events/sweep is for SweepIndexFunction.")
+        print("Press Ctrl-C to stop both.", flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 

@@ -1,4 +1,4 @@
-"""What a team's uploader does: sends a file to WhatsApp through NXCloud, and learns its Media-ID."""
+"""Uploads a file to WhatsApp through NXCloud, as the uploading application does."""
 
 import requests
 
@@ -6,7 +6,7 @@ from nxcloud import Credentials, SignatureAuth, system_clock_ms
 
 
 def upload_media(base_url: str, credentials: Credentials, business_phone: str, file_name: str, content: bytes) -> str:
-    """The Media-ID of the uploaded file (source: NXCloud, "uploadMedia")."""
+    """Upload a file, and return its Media-ID (source: NXCloud, "uploadMedia")."""
     response = requests.post(
         f"{base_url}/api/wa/uploadMedia",
         data={"business_phone": business_phone, "messaging_product": "whatsapp", "type": "image/jpeg"},
@@ -14,8 +14,8 @@ def upload_media(base_url: str, credentials: Credentials, business_phone: str, f
         auth=SignatureAuth(credentials, "uploadMedia", system_clock_ms),
         timeout=10,
     )
-    answer = response.json()
-    if answer["code"] != 0:
-        raise RuntimeError(f"uploadMedia answered {answer['code']}: {answer['message']}")
-    media_id: str = answer["data"]["id"]
+    body = response.json()
+    if body["code"] != 0:
+        raise RuntimeError(f"uploadMedia answered {body['code']}: {body['message']}")
+    media_id: str = body["data"]["id"]
     return media_id

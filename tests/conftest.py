@@ -1,4 +1,4 @@
-"""What tests of several kinds share: the samples in events/, the fake NXCloud, and the function inside this process."""
+"""Shared by tests of several kinds: the samples in events/, the fake NXCloud, and Lambda's context."""
 
 import json
 from collections.abc import Iterator
@@ -17,18 +17,18 @@ PHONE = "8615800001795"
 MEDIA_ID = "fd81acff-eea8-4d9d-acc9-6c62904d6615"
 CREDENTIALS = Credentials("test-access-key", "test-access-secret")
 
-# For planted bugs: a failure is enough, the smallest one is not looked for
+# For planted bugs: any failing example is enough, so no time is spent on shrinking it
 settings.register_profile("first-failure", phases=[Phase.explicit, Phase.generate])
 
 
-def sample(name: str) -> Any:  # noqa: ANN401 (whatever the file holds)
+def sample(name: str) -> Any:  # noqa: ANN401 (any JSON)
     """The event in events/<name>.json."""
     return json.loads((EVENTS / f"{name}.json").read_text())
 
 
 @dataclass
 class Context:
-    """What the function uses of Lambda's context."""
+    """The part of Lambda's context that the functions use."""
 
     function_name: str = "DeleteMedia"
     memory_limit_in_mb: int = 256

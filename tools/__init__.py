@@ -1,1 +1,1 @@
-"""Tools for those who run the system."""
+"""Command-line tools for operating a deployed stack."""

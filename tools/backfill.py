@@ -1,4 +1,4 @@
-"""`make backfill STACK=… BUCKET=…`: has the index read the files that a bucket held before it was connected."""
+"""`make backfill STACK=… BUCKET=…`: indexes the files that a bucket contained before it was connected."""
 
 import argparse
 import json
@@ -19,33 +19,35 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-PAGE = 1000  # as many versions as S3 lists at once
-BATCH = 10  # as many messages as SQS takes at once
+PAGE = 1000  # the most versions in one response of S3
+BATCH = 10  # the most messages in one call of SQS
 
 
 class BackfillError(Exception):
-    """The backfill stopped; the message says why and what to do."""
+    """The backfill stopped; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What S3 listed at once: a message for each version of an object, and where the next page begins."""
+    """A page of S3's listing: a message for each version of an object, and the start of the next page."""
 
     messages: list[str]
-    following: dict[str, str] | None
+    next_start: dict[str, str] | None
 
 
 def pages(s3: "S3Client", bucket: str, prefix: str, start: dict[str, str]) -> Iterator[Page]:
-    """All versions of all objects under a prefix, from a place on. What is hidden by a delete marker is there too."""
-    following: dict[str, str] | None = start
-    while following is not None:
-        listed: Any = s3.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=PAGE, **following)  # type: ignore[arg-type]  # markers
+    """List all versions of all objects under a prefix from `start` on, also those hidden by a delete marker."""
+    next_start: dict[str, str] | None = start
+    while next_start is not None:
+        listed: Any = s3.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=PAGE, **next_start)  # type: ignore[arg-type]  # markers
         messages = [_message(bucket, version) for version in listed.get("Versions", [])]
         markers = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
-        following = (
-            {name: listed[of] for name, of in markers.items() if of in listed} if listed["IsTruncated"] else None
+        next_start = (
+            {name: listed[source] for name, source in markers.items() if source in listed}
+            if listed["IsTruncated"]
+            else None
         )
-        yield Page(messages, following)
+        yield Page(messages, next_start)
 
 
 def _message(bucket: str, version: dict[str, str]) -> str:
@@ -53,8 +55,8 @@ def _message(bucket: str, version: dict[str, str]) -> str:
     return json.dumps({"bucket": bucket, "key": version["Key"], **version_id})
 
 
-class Pace:
-    """Lets so many messages pass in a second."""
+class RateLimiter:
+    """Limits the messages per second to `rate`."""
 
     def __init__(
         self, rate: float, now_s: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
@@ -65,74 +67,76 @@ class Pace:
         self._next_s = now_s()
 
     def wait_for(self, messages: int) -> None:
-        """Waits until so many more may pass."""
+        """Wait until this number of messages may be sent."""
         now_s = self._now_s()
         self._sleep(max(0, self._next_s - now_s))
         self._next_s = max(now_s, self._next_s) + messages / self._rate
 
 
-def send(sqs: "SQSClient", queue_url: str, messages: list[str], pace: Pace) -> Iterator[int]:
-    """Sends messages to the queue, and tells of each batch how many it took. Raises BackfillError."""
+def send(sqs: "SQSClient", queue_url: str, messages: list[str], rate_limiter: RateLimiter) -> Iterator[int]:
+    """Send messages to the queue in batches, and yield the size of each. Raises BackfillError."""
     for first in range(0, len(messages), BATCH):
         batch = messages[first : first + BATCH]
-        pace.wait_for(len(batch))
+        rate_limiter.wait_for(len(batch))
         entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(batch)]
-        answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]  # two names of many
-        if failed := answer.get("Failed"):
-            raise BackfillError(f"SQS did not take {len(failed)} messages ({failed[0]['Code']}); run the command again")
+        response = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]  # two of the entries' names
+        if failed := response.get("Failed"):
+            raise BackfillError(
+                f"SQS did not accept {len(failed)} messages ({failed[0]['Code']}); run the command again"
+            )
         yield len(batch)
 
 
-class Bookmark:
-    """Remembers in a file how far the backfill of a bucket has come; `of` is what else it is about."""
+class Checkpoint:
+    """The progress of a bucket's backfill, in a file. It counts only for the same `scope`: queue and prefix."""
 
-    def __init__(self, folder: Path, bucket: str, of: list[str]) -> None:
+    def __init__(self, folder: Path, bucket: str, scope: list[str]) -> None:
         self._file = folder / f".backfill-{bucket}.json"
-        self._of = of
+        self._scope = scope
 
-    def place(self) -> dict[str, str]:
-        """Where to go on: at the beginning where nothing is remembered of this."""
+    def load(self) -> dict[str, str]:
+        """Return the start of the next page; empty for the beginning, if nothing was saved for this scope."""
         try:
-            remembered = json.loads(self._file.read_text())
+            saved = json.loads(self._file.read_text())
         except FileNotFoundError:
             return {}
-        place: dict[str, str] = remembered["place"]
-        return place if remembered["of"] == self._of else {}
+        start: dict[str, str] = saved["place"]
+        return start if saved["of"] == self._scope else {}
 
-    def move_to(self, place: dict[str, str] | None) -> None:
-        """Remembers a place, or at the end forgets all."""
-        if place is None:
+    def save(self, start: dict[str, str] | None) -> None:
+        """Save the start of the next page, or remove the checkpoint after the last one."""
+        if start is None:
             self._file.unlink(missing_ok=True)
         else:
             new = self._file.with_suffix(".new")
-            new.write_text(json.dumps({"of": self._of, "place": place}))
+            new.write_text(json.dumps({"of": self._scope, "place": start}))
             new.replace(self._file)
 
 
 def backfill(
-    s3: "S3Client", bucket: str, prefix: str, bookmark: Bookmark, deliver: Callable[[list[str]], None]
+    s3: "S3Client", bucket: str, prefix: str, checkpoint: Checkpoint, send_page: Callable[[list[str]], None]
 ) -> None:
-    """Delivers a message for each version, page by page; a page that was not delivered whole comes again."""
-    for page in pages(s3, bucket, prefix, bookmark.place()):
-        deliver(page.messages)
-        bookmark.move_to(page.following)
+    """Send a message for each version, page by page; a page that was sent in part is sent again as a whole."""
+    for page in pages(s3, bucket, prefix, checkpoint.load()):
+        send_page(page.messages)
+        checkpoint.save(page.next_start)
 
 
 def queue_for(outputs: dict[str, str], bucket: str) -> str:
-    """The index queue of a stack that may read this bucket. Raises BackfillError."""
-    followed = outputs.get("SourceBucketName")
-    if followed is None or not fnmatchcase(bucket, followed):
-        what = f"follows {followed}" if followed else "follows no bucket"
-        raise BackfillError(f"the stack {what}, so it may not read {bucket}: set SourceBucketName first")
+    """Return the index queue of a stack that may read this bucket. Raises BackfillError."""
+    connected = outputs.get("SourceBucketName")
+    if connected is None or not fnmatchcase(bucket, connected):
+        state = f"is connected to {connected}" if connected else "is connected to no bucket"
+        raise BackfillError(f"the stack {state}, so it may not read {bucket}: set SourceBucketName first")
     return outputs["IndexQueueUrl"]
 
 
 def main() -> None:
-    """Names all objects of a bucket to the stack's index queue."""
+    """Send a message for each object of a bucket to the stack's index queue."""
     parser = argparse.ArgumentParser(prog="make backfill", description=__doc__)
     parser.add_argument("--stack", required=True, help="the stack's name")
-    parser.add_argument("--bucket", required=True, help="a bucket that the stack follows")
-    parser.add_argument("--prefix", default="", help="only objects whose keys begin so")
+    parser.add_argument("--bucket", required=True, help="a bucket that the stack is connected to")
+    parser.add_argument("--prefix", default="", help="only objects whose keys begin with it")
     parser.add_argument("--rate", type=float, default=100, help="messages a second (default: 100)")
     options = parser.parse_args()
     if not options.bucket or not options.rate > 0:
@@ -142,27 +146,27 @@ def main() -> None:
     except (BackfillError, ClientError, BotoCoreError) as error:
         parser.exit(1, f"make backfill: {error}\n")
     except KeyboardInterrupt:
-        parser.exit(130, "stopped; the same command goes on from here\n")
+        parser.exit(130, "stopped; run the same command again to continue\n")
 
 
 def _run(options: argparse.Namespace) -> None:
     queue_url = queue_for(outputs_of(boto3.client("cloudformation"), options.stack), options.bucket)
-    s3, sqs, pace = boto3.client("s3"), boto3.client("sqs"), Pace(options.rate)
-    bookmark = Bookmark(Path(), options.bucket, [queue_url, options.prefix])
+    s3, sqs, rate_limiter = boto3.client("s3"), boto3.client("sqs"), RateLimiter(options.rate)
+    checkpoint = Checkpoint(Path(), options.bucket, [queue_url, options.prefix])
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         bar = progress.add_task("counting", total=None)
         total = 0
-        for page in pages(s3, options.bucket, options.prefix, bookmark.place()):
+        for page in pages(s3, options.bucket, options.prefix, checkpoint.load()):
             total += len(page.messages)
             progress.update(bar, completed=total)
-        progress.reset(bar, total=total, description="naming")
+        progress.reset(bar, total=total, description="sending")
 
-        def deliver(messages: list[str]) -> None:
-            for sent in send(sqs, queue_url, messages, pace):
+        def send_page(messages: list[str]) -> None:
+            for sent in send(sqs, queue_url, messages, rate_limiter):
                 progress.advance(bar, sent)
 
-        backfill(s3, options.bucket, options.prefix, bookmark, deliver)
+        backfill(s3, options.bucket, options.prefix, checkpoint, send_page)
 
 
 if __name__ == "__main__":

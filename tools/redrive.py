@@ -1,4 +1,4 @@
-"""`make redrive STACK=… QUEUE=deletion`: sends dead letters back to the queue that they came from, after a repair."""
+"""`make redrive STACK=… QUEUE=deletion`: moves dead letters back to their source queue, after a repair."""
 
 import argparse
 import sys
@@ -19,50 +19,50 @@ QUEUES = {
     "deletion": ("DeletionDeadLetterQueueUrl", "DeletionQueueUrl"),
     "index": ("IndexDeadLetterQueueUrl", "IndexQueueUrl"),
 }
-HIDDEN_S = 300  # while its letter is being moved; one that this tool could not move is there again after that
+VISIBILITY_TIMEOUT_S = 300  # after that, a dead letter that could not be moved is visible again
 
 
 def main() -> int:
-    """Moves all dead letters of a stack's queue."""
+    """Move all dead letters of a queue."""
     parser = argparse.ArgumentParser(prog="python -m tools.redrive", description=__doc__)
     parser.add_argument("--stack", required=True, help="the stack's name")
-    parser.add_argument("--queue", required=True, choices=QUEUES, help="where the letters came from")
+    parser.add_argument("--queue", required=True, choices=QUEUES, help="source queue of the dead letters")
     options = parser.parse_args()
-    dead_url, queue_url = urls(boto3.client("cloudformation"), options.stack, options.queue)
+    dead_letter_url, queue_url = urls(boto3.client("cloudformation"), options.stack, options.queue)
     with Progress() as progress:
         task = progress.add_task("moved", total=None)
-        for moved in redrive(boto3.client("sqs"), dead_url, queue_url):
+        for moved in redrive(boto3.client("sqs"), dead_letter_url, queue_url):
             progress.update(task, completed=moved, description=f"moved {moved}")
     return 0
 
 
 def urls(formation: "CloudFormationClient", stack: str, queue: str) -> tuple[str, str]:
-    """The URLs of a dead-letter queue and of the queue that it belongs to, as the stack's outputs tell them."""
+    """Return the URLs of a dead-letter queue and of its source queue, from the stack's outputs."""
     outputs = outputs_of(formation, stack)
-    dead, alive = QUEUES[queue]
-    return outputs[dead], outputs[alive]
+    dead_letter_queue, source_queue = QUEUES[queue]
+    return outputs[dead_letter_queue], outputs[source_queue]
 
 
-def redrive(sqs: "SQSClient", dead_url: str, queue_url: str) -> Iterator[int]:
-    """Moves letters until none is left to see, and tells how many it has moved so far.
+def redrive(sqs: "SQSClient", dead_letter_url: str, queue_url: str) -> Iterator[int]:
+    """Move dead letters until none is visible. Yields the number moved so far.
 
-    A letter is deleted only after its message is on the queue, so one may arrive twice, and none is lost. Its
-    attributes stay behind: they tell of the failure that has been repaired.
+    A dead letter is deleted only after its message is in the source queue, so that none is lost; a message may arrive
+    twice. The attributes are not moved: they describe the failure that has been repaired.
     """
     moved = 0
-    while letters := _letters(sqs, dead_url):
+    while letters := _receive(sqs, dead_letter_url):
         for letter in letters:
             sqs.send_message(QueueUrl=queue_url, MessageBody=letter["Body"])
-            sqs.delete_message(QueueUrl=dead_url, ReceiptHandle=letter["ReceiptHandle"])
+            sqs.delete_message(QueueUrl=dead_letter_url, ReceiptHandle=letter["ReceiptHandle"])
             moved += 1
         yield moved
 
 
-def _letters(sqs: "SQSClient", dead_url: str) -> "list[MessageTypeDef]":
-    answer = sqs.receive_message(
-        QueueUrl=dead_url, MaxNumberOfMessages=10, VisibilityTimeout=HIDDEN_S, WaitTimeSeconds=2
+def _receive(sqs: "SQSClient", dead_letter_url: str) -> "list[MessageTypeDef]":
+    response = sqs.receive_message(
+        QueueUrl=dead_letter_url, MaxNumberOfMessages=10, VisibilityTimeout=VISIBILITY_TIMEOUT_S, WaitTimeSeconds=2
     )
-    return answer.get("Messages", [])
+    return response.get("Messages", [])
 
 
 if __name__ == "__main__":

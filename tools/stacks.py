@@ -1,4 +1,4 @@
-"""What the tools ask of a deployed stack."""
+"""Reads a deployed stack."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +7,6 @@ if TYPE_CHECKING:
 
 
 def outputs_of(formation: "CloudFormationClient", stack: str) -> dict[str, str]:
-    """The outputs of the stack of this name."""
-    [described] = formation.describe_stacks(StackName=stack)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    """Read the outputs of the stack with this name."""
+    [description] = formation.describe_stacks(StackName=stack)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}

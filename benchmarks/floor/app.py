@@ -1,4 +1,4 @@
-"""The least that any such function does when it starts: Python, and one client of botocore."""
+"""The minimum of a cold start: Python, and one botocore client."""
 
 from typing import Any
 

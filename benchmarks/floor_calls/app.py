@@ -1,4 +1,4 @@
-"""The least that a warm batch does: signed calls over one session, one after the other, and no AWS at all."""
+"""The minimum of a warm batch: signed calls over one session, one after the other, without AWS."""
 
 import json
 import os
@@ -23,6 +23,6 @@ def lambda_handler(event: dict[str, Any], context: object) -> Any:
             "messaging_product": "whatsapp",
         }
         auth = SignatureAuth(credentials, "deleteMedia", lambda: int(time.time() * 1000))
-        answer = session.post(url, data=json.dumps(body), headers={"Content-Type": "application/json"}, auth=auth)
-        assert answer.json()["code"] == 0
+        response = session.post(url, data=json.dumps(body), headers={"Content-Type": "application/json"}, auth=auth)
+        assert response.json()["code"] == 0
     return {"batchItemFailures": []}

@@ -1,4 +1,4 @@
-"""NXCloud's media API on loopback: a real HTTP server that checks real signatures, and misbehaves when told to."""
+"""A fake of NXCloud's media API: an HTTP server on loopback that verifies signatures and injects faults on request."""
 
 from localdev.fake_nxcloud.faults import Fault
 from localdev.fake_nxcloud.provider import Call, Provider

@@ -1,4 +1,4 @@
-"""Runs the fake NXCloud from a shell, until it is interrupted."""
+"""Runs the fake NXCloud from a shell until interrupted."""
 
 import argparse
 import signal
@@ -6,22 +6,22 @@ import signal
 from localdev.fake_nxcloud import FakeNxCloud
 
 CONTROL = """
-control it while it runs:
-  curl http://127.0.0.1:8080/_control/calls                                        what it was asked
-  curl http://127.0.0.1:8080/_control/media                                        the media that it holds
-  curl http://127.0.0.1:8080/_control/media -d '{"business_phone": "8615800001795"}'    store one
+control interface:
+  curl http://127.0.0.1:8080/_control/calls                                             list the calls received
+  curl http://127.0.0.1:8080/_control/media                                             list the stored media files
+  curl http://127.0.0.1:8080/_control/media -d '{"business_phone": "8615800001795"}'    store a media file
   curl http://127.0.0.1:8080/_control/faults -d '{"kind": "code", "code": 9001, "times": 2}'
   curl http://127.0.0.1:8080/_control/faults -d '{"kind": "status", "status": 429, "retry_after": 60}'
-  curl -X DELETE http://127.0.0.1:8080/_control/faults                             behave again
-kinds of faults: localdev/fake_nxcloud/faults.py
+  curl -X DELETE http://127.0.0.1:8080/_control/faults                                  remove pending faults
+kinds of faults: see localdev/fake_nxcloud/faults.py
 """
 
 
 def main() -> None:
-    """Parses the options, serves, and says where."""
+    """Parse the options, and serve."""
     parser = argparse.ArgumentParser(
         prog="python -m localdev.fake_nxcloud",
-        description="NXCloud's deleteMedia, getMedia and uploadMedia on this machine, for development.",
+        description="Run a local fake of NXCloud's deleteMedia, getMedia and uploadMedia, for development.",
         epilog=CONTROL,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--access-secret", default="simulated-access-secret", help="default: %(default)s")
     options = parser.parse_args()
     with FakeNxCloud(options.access_key, options.access_secret, host=options.host, port=options.port) as fake_nxcloud:
-        print(f"the fake NXCloud answers on {fake_nxcloud.url}; end it with Ctrl-C", flush=True)
+        print(f"The fake NXCloud listens on {fake_nxcloud.url}. Press Ctrl-C to stop it.", flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 

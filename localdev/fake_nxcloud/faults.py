@@ -1,4 +1,4 @@
-"""The ways in which the fake NXCloud can misbehave, each as it looks on the wire."""
+"""Faults that the fake NXCloud can inject, each as it looks on the wire."""
 
 import contextlib
 import socket
@@ -8,27 +8,27 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "latency",  # answers rightly, `seconds` late
-    "code",  # answers with `code` and does nothing
+    "latency",  # correct response, `seconds` late
+    "code",  # response with `code`, without effect
     "unconfirmed",  # code 0, but data.success is false
-    "raw",  # answers HTTP `status` with `body` as it stands
-    "status",  # answers HTTP `status` with a page of HTML, and Retry-After where `retry_after` is given
-    "redirect",  # answers 307 to `location`
-    "reset",  # resets the connection instead of answering
-    "lost",  # does what is asked, and then resets the connection
-    "close",  # closes the connection without a word
-    "hang",  # answers nothing for `seconds`
+    "raw",  # HTTP `status` with exactly this `body`
+    "status",  # HTTP `status` with an HTML page, and Retry-After if `retry_after` is set
+    "redirect",  # HTTP 307 to `location`
+    "reset",  # resets the connection instead of responding
+    "lost",  # carries out the call, then resets the connection
+    "close",  # closes the connection without a response
+    "hang",  # no response for `seconds`
     "drip_headers",  # one byte of an endless header every 50 ms
     "drip_body",  # one byte of a body every 50 ms
-    "oversized",  # more than a megabyte
-    "truncated",  # half an answer
+    "oversized",  # a body of more than 1 MB
+    "truncated",  # half a response
 ]
 DRIP_S = 0.05
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to misbehave, for the next `times` calls of `action` (any action, where it is None)."""
+    """A fault of the next `times` calls of `action`; of any action where that is None."""
 
     kind: Kind
     times: int = 1
@@ -43,22 +43,22 @@ class Fault:
 
 
 def reset(connection: socket.socket) -> None:
-    """Ends the connection with a reset, not with an orderly close."""
+    """Close the connection with a TCP reset instead of an orderly close."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
 def hang(connection: socket.socket, seconds: float) -> None:
-    """Says nothing until the time is over or the other side has gone."""
+    """Send nothing until the time is over or the client has closed the connection."""
     connection.settimeout(seconds)
     with contextlib.suppress(OSError):
         connection.recv(1)
 
 
 def drip(connection: socket.socket, beginning: bytes, seconds: float) -> None:
-    """Sends a beginning, and then a byte now and then until the time is over or the other side has gone."""
+    """Send the beginning, then a byte every 50 ms until the time is over or the client has closed the connection."""
     connection.sendall(beginning)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         connection.sendall(b"a")
-        time.sleep(DRIP_S)  # dripping is what this fault does
+        time.sleep(DRIP_S)  # this fault is slow

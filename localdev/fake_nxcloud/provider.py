@@ -1,6 +1,6 @@
-"""What NXCloud does with a request, without HTTP: checks it as its documentation says, and keeps media in memory.
+"""NXCloud's behaviour without HTTP: validates requests as its documentation says, and keeps media files in memory.
 
-Written from the provider's public documentation and on purpose without any of the client's code.
+Written from the provider's public documentation, deliberately without any of the client's code.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ MESSAGES = {
     1001: "a required header is missing",
     1002: "bizType, action or a body parameter is wrong",
     1003: "wrong signature",
-    1004: "ts is more than 60 seconds off",
+    1004: "ts differs by more than 60 seconds",
     1005: "accessKey is wrong or lacks the right",
     9000: "a parameter is missing",
     9001: "system business error, please contact technical support",
@@ -34,7 +34,7 @@ MESSAGES = {
 
 @dataclass(frozen=True)
 class Call:
-    """One request as the provider saw it. `checked` says how far it came: what was wrong, or that all was right."""
+    """One request as received. `checked` is the result of its validation: the error, or "signature valid"."""
 
     action: str
     business_phone: str
@@ -49,20 +49,20 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """The JSON that the provider answers."""
+    """The JSON of a response."""
 
     code: int
     data: dict[str, Any] | None = None
     message: str | None = None
 
     def json(self) -> bytes:
-        """The answer's text."""
+        """Return the encoded body."""
         message = MESSAGES.get(self.code, f"code {self.code}") if self.message is None else self.message
         return json.dumps({"code": self.code, "message": message, "data": self.data}).encode()
 
 
-class Refusal(Exception):  # noqa: N818 (a refusal is the provider's answer, not an error of the fake NXCloud)
-    """The provider answers with this code."""
+class Refusal(Exception):  # noqa: N818 (a refusal is a response of the provider, not an error of the fake)
+    """The provider responds with this code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(MESSAGES[code])
@@ -70,9 +70,9 @@ class Refusal(Exception):  # noqa: N818 (a refusal is the provider's answer, not
 
 
 class Provider:
-    """An account with its key and secret, its media, and a record of the calls that it got.
+    """An account with its access key, its media files, and a record of the calls received.
 
-    `numbers`: the bound numbers; None binds every number. `now_ms`: the provider's own clock.
+    `numbers`: the bound phone numbers; None binds every number. `now_ms`: the provider's own clock.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class Provider:
         self.numbers = numbers
         self.now_ms = now_ms
         self.media: dict[tuple[str, str], dict[str, str]] = {}
-        self.evergreen: set[tuple[str, str]] = set()  # come back at once, so that a sample can be tried again
+        self.evergreen: set[tuple[str, str]] = set()  # restored after each deletion, so that a sample can be run again
         self.calls: list[Call] = []
         self._lock = threading.Lock()
 
     def add_media(self, business_phone: str, media_id: str | None = None, file_name: str = "file.jpg") -> str:
-        """Puts a media into the store as if it had been uploaded, and returns its Media-ID."""
+        """Store a media file as if it had been uploaded, and return its Media-ID."""
         media_id = media_id or str(uuid.uuid4())
         self.media[business_phone, media_id] = {
             "mime_type": "image/jpeg",
@@ -103,7 +103,7 @@ class Provider:
         return media_id
 
     def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Checks a request and does what it asks. `headers` finds names in any case, as HTTP has it."""
+        """Validate a request, and carry it out. `headers` must find names in any case, as HTTP requires."""
         action = path.removeprefix("/api/wa/")
         fields: dict[str, Any] = {}
         with self._lock:
@@ -129,7 +129,7 @@ class Provider:
             return reply
 
     def _check(self, action: str, headers: Mapping[str, str], body: bytes) -> None:
-        """The calling convention: headers, account, time, signature, in that order."""
+        """Validate the calling convention: headers, account, time, signature, in that order."""
         if any(not headers.get(name) for name in (*SIGNED_HEADERS, "sign")):
             raise Refusal(1001)
         algorithm = headers.get("algorithm") or "md5"
@@ -147,8 +147,8 @@ class Provider:
             raise Refusal(1003)
 
     def _do(self, action: str, fields: dict[str, Any]) -> Reply:
-        wanted = ("business_phone", "messaging_product", *(("type",) if action == "uploadMedia" else ("Media-ID",)))
-        if any(not fields.get(name) for name in wanted):
+        required = ("business_phone", "messaging_product", *(("type",) if action == "uploadMedia" else ("Media-ID",)))
+        if any(not fields.get(name) for name in required):
             raise Refusal(9000)
         if fields["messaging_product"] != "whatsapp":
             raise Refusal(1002)
@@ -161,7 +161,7 @@ class Provider:
             return Reply(0, {"id": self.add_media(phone, file_name=str(fields.get("file_name", "file")))})
         stored = self.media.get((phone, str(fields["Media-ID"])))
         if stored is None:
-            raise Refusal(-1)  # the documentation does not say what a missing media answers
+            raise Refusal(-1)  # the documentation does not say how NXCloud responds for a missing media file
         if action == "getMedia":
             return Reply(0, dict(stored))
         if (phone, str(fields["Media-ID"])) not in self.evergreen:

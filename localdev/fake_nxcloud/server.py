@@ -1,4 +1,4 @@
-"""The fake NXCloud's HTTP side: the three media calls, the faults, and a small control interface under /_control/."""
+"""The fake NXCloud's HTTP server: the three media calls, the faults, and a control interface under /_control/."""
 
 import json
 import socket
@@ -19,14 +19,14 @@ DEFAULT_DRIP_S = 30.0
 class FakeNxCloud:
     """NXCloud on loopback, as a context manager.
 
-    `url` is its address, `provider` its state, `connections` how many were opened to it, `longest_s` the seconds from
-    the longest call's arrival until it was answered or its caller hung up.
+    `url` is its address, `provider` its state, `connections` the number of connections opened to it, `longest_s` the
+    duration of the longest call in seconds, until its response or until the client closed the connection.
     """
 
     def __init__(
         self,
         access_key: str = "simulated-access-key",
-        access_secret: str = "simulated-access-secret",  # noqa: S107 (the fake NXCloud's own)
+        access_secret: str = "simulated-access-secret",  # noqa: S107 (the secret of the fake)
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -42,7 +42,7 @@ class FakeNxCloud:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(
@@ -52,17 +52,17 @@ class FakeNxCloud:
         self._server.server_close()
 
     def misbehave(self, *faults: Fault) -> None:
-        """Lets the next calls go wrong, one fault after the other."""
+        """Inject these faults into the next calls, one after another."""
         with self._lock:
             self._faults += faults
 
     def behave(self) -> None:
-        """Forgets all faults that have not happened yet."""
+        """Remove all pending faults."""
         with self._lock:
             self._faults.clear()
 
     def next_fault(self, action: str) -> Fault | None:
-        """The fault of the call that is being answered, if it has one."""
+        """Return the fault to inject into the current call, if any."""
         with self._lock:
             for index, fault in enumerate(self._faults):
                 if fault.action in {None, action}:
@@ -79,17 +79,17 @@ class _Server(ThreadingHTTPServer):
         self.fake_nxcloud = fake_nxcloud
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Counts the connections that callers open."""
+        """Accept a connection, and count it."""
         self.fake_nxcloud.connections += 1
         return super().get_request()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (the base class's signature)
-        """A caller that goes away in the middle is no news here."""
+        """Ignore connections that the client closed early."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else the kernel holds a body back until its headers are acknowledged, 40 ms later
+    disable_nagle_algorithm = True  # otherwise the kernel delays a body until its headers are acknowledged, by 40 ms
     server: _Server
 
     def do_POST(self) -> None:
@@ -118,24 +118,24 @@ class _Handler(BaseHTTPRequestHandler):
         self._control(b"")
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The `Date` of an answer, by the provider's own clock."""
+        """Return the `Date` of a response, by the provider's own clock."""
         return super().date_time_string(
             self.server.fake_nxcloud.provider.now_ms() / 1000 if timestamp is None else timestamp
         )
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 (the base class's signature)
-        """Requests are recorded, not printed."""
+        """Print nothing: calls are recorded."""
 
     def _answer(self, body: bytes, fault: Fault | None) -> None:
         if fault is not None and fault.kind == "latency":
-            time.sleep(fault.seconds)  # being late is what this fault does
-        reply = self.server.fake_nxcloud.provider.answer(self.path, self.headers, body)  # type: ignore[arg-type]  # a Message is a mapping but by name
+            time.sleep(fault.seconds)  # this fault is late
+        reply = self.server.fake_nxcloud.provider.answer(self.path, self.headers, body)  # type: ignore[arg-type]  # a Message has a mapping's methods, but is not declared as one
         if fault is not None and fault.kind == "lost":
             self._drop(hard=True)
         else:
             self._send(HTTPStatus.OK, reply.json())
 
-    def _misbehave(self, fault: Fault) -> None:  # noqa: C901 (one case a fault, none of them deeper)
+    def _misbehave(self, fault: Fault) -> None:  # noqa: C901 (one flat case per fault)
         match fault.kind:
             case "code":
                 self._send(HTTPStatus.OK, Reply(fault.code, message=fault.message).json())
@@ -185,16 +185,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _control(self, body: bytes) -> None:
-        """GET calls or media; POST media (one to store) or faults (one to come); DELETE faults or calls."""
+        """Serve the control interface: GET calls, media; POST media, faults (one each); DELETE faults, calls."""
         fake_nxcloud, provider = self.server.fake_nxcloud, self.server.fake_nxcloud.provider
-        shown: object = {}
+        response: object = {}
         match self.command, self.path.removeprefix("/_control/"):
             case "GET", "calls":
-                shown = [asdict(call) | {"body": call.body.decode(errors="replace")} for call in provider.calls]
+                response = [asdict(call) | {"body": call.body.decode(errors="replace")} for call in provider.calls]
             case "GET", "media":
-                shown = [{"business_phone": phone, "media_id": media_id} for phone, media_id in provider.media]
+                response = [{"business_phone": phone, "media_id": media_id} for phone, media_id in provider.media]
             case "POST", "media":
-                shown = {"media_id": provider.add_media(**json.loads(body))}
+                response = {"media_id": provider.add_media(**json.loads(body))}
             case "POST", "faults":
                 fake_nxcloud.misbehave(Fault(**json.loads(body)))
             case "DELETE", "faults":
@@ -204,4 +204,4 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 self._send(HTTPStatus.NOT_FOUND, b'{"error": "see python -m localdev.fake_nxcloud --help"}')
                 return
-        self._send(HTTPStatus.OK, json.dumps(shown).encode())
+        self._send(HTTPStatus.OK, json.dumps(response).encode())

@@ -1,1 +1,1 @@
-"""A storm: many deletions of every kind, while everything that can go wrong at the provider does go wrong."""
+"""Chaos tests: many deletions of every kind, while faults are injected into NXCloud, AWS and the functions."""

@@ -1,64 +1,65 @@
-"""`make soak N=… SEED=…`: a storm over the deployed template, and what became of everything."""
+"""`make chaos N=… SEED=…`: many deletions over the deployed template under injected faults, and a report."""
 
 import argparse
 import sys
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from media_cleanup.provider.gateway import MAX_CALL_S
 from tests.chaos.findings import Findings
-from tests.chaos.scenario import raise_storm
+from tests.chaos.scenario import run_scenario
 
-SHOWN = 5
+MAX_SHOWN = 5
 
 
 def main() -> int:
-    """Raises the storm and prints its table. 0 if nothing happened that must not."""
+    """Run a scenario, and print its report. Returns 0 if no guarantee was violated."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--n", type=int, default=2000, help="media that are asked for (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="what chance begins with (default: %(default)s)")
+    parser.add_argument("--n", type=int, default=2000, help="media files to delete (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="random seed (default: %(default)s)")
     options = parser.parse_args()
     console = Console(highlight=False, width=max(100, min(Console().width, 118)))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=options.n)
-        findings = raise_storm(
+        findings = run_scenario(
             options.n,
             options.seed,
-            lambda what, gone: progress.update(task, description=what, completed=gone),
+            lambda phase, deleted: progress.update(task, description=phase, completed=deleted),
         )
-    console.print(table(findings, options.seed))
-    for what, cases in findings.must_be_none.items():
-        for case in cases[:SHOWN]:
-            console.print(f"{what.partition(':')[0]}: {case}", style="red", markup=False, soft_wrap=True)
-    return 0 if findings.sound else 1
+    console.print(report_table(findings, options.seed))
+    for violation, cases in findings.violations.items():
+        for case in cases[:MAX_SHOWN]:
+            console.print(f"{violation.partition(':')[0]}: {case}", style="red", markup=False, soft_wrap=True)
+    return 0 if findings.passed else 1
 
 
-def table(findings: Findings, seed: int) -> Table:
-    """The findings for people."""
-    shown = Table(title=f"A storm over {findings.media} media, seed {seed}", show_header=False)
-    shown.add_row("media asked for", str(findings.media))
-    shown.add_row("media left alone, as a control", str(findings.left_alone))
-    shown.add_row("gone from NXCloud", str(findings.gone))
-    shown.add_row("seconds", f"{findings.seconds:.0f}")
-    shown.add_row("calls of deleteMedia", f"{findings.calls} ({findings.calls / max(1, findings.gone):.2f} a deletion)")
-    shown.add_row("faults", _counted(findings.faults))
-    shown.add_row("faults of AWS", _counted(findings.aws_faults))
-    shown.add_row("functions killed", _counted(findings.kills) or "none")
+def report_table(findings: Findings, seed: int) -> Table:
+    """Format the findings as a table."""
+    table = Table(title=f"Chaos test with {findings.requested} media files, seed {seed}", show_header=False)
+    table.add_row("media files to delete", str(findings.requested))
+    table.add_row("bystanders, not to be deleted", str(findings.bystanders))
+    table.add_row("deleted from NXCloud", str(findings.deleted))
+    table.add_row("seconds", f"{findings.seconds:.0f}")
+    calls_per_deletion = findings.calls / max(1, findings.deleted)
+    table.add_row("calls of deleteMedia", f"{findings.calls} ({calls_per_deletion:.2f} per deletion)")
+    table.add_row("faults of NXCloud", _format_counts(findings.faults))
+    table.add_row("faults of AWS", _format_counts(findings.aws_faults))
+    table.add_row("functions killed", _format_counts(findings.kills) or "none")
     over_ms = 1000 * (findings.longest_call_s - MAX_CALL_S)
-    shown.add_row("longest call, as NXCloud saw it", f"{findings.longest_call_s:.2f} s, {over_ms:.0f} ms over its 10 s")
-    shown.add_row("log lines", _counted(findings.outcomes))
-    shown.add_row("dead-lettered, by reason", _counted(findings.dead_letters) or "none")
-    shown.add_section()
-    for what, cases in findings.must_be_none.items():
-        shown.add_row(what, f"[red]{len(cases)}[/]" if cases else "[green]0[/]")
-    return shown
+    table.add_row("longest call, measured by NXCloud", f"{findings.longest_call_s:.2f} s, {over_ms:.0f} ms over 10 s")
+    table.add_row("log lines", _format_counts(findings.outcomes))
+    table.add_row("dead-lettered, by reason", _format_counts(findings.dead_letters) or "none")
+    table.add_section()
+    for violation, cases in findings.violations.items():
+        table.add_row(violation, f"[red]{len(cases)}[/]" if cases else "[green]0[/]")
+    return table
 
 
-def _counted(counts: dict[str, int]) -> str:
-    return "\n".join(f"{count} {what}" for what, count in sorted(counts.items(), key=lambda item: -item[1]))
+def _format_counts(counts: dict[str, int]) -> str:
+    return "\n".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""NXCloud in a storm: the fake NXCloud with faults drawn at random, and a record of the answers that got lost."""
+"""The fake NXCloud with random faults, and with a record of the confirmations that did not reach the client."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -8,80 +8,81 @@ from threading import Lock, local
 from localdev.fake_nxcloud import FakeNxCloud, Fault, Provider
 from localdev.fake_nxcloud.provider import Reply
 
-FAULTY = 0.35  # the share of calls that go wrong in rough weather
+FAULT_SHARE = 0.35  # of the calls, in the profile `MIXED`
 
 
-class Weather(Enum):
-    """How NXCloud behaves."""
+class FaultProfile(Enum):
+    """The faults that NXCloud injects."""
 
-    CALM = "calm"
-    ROUGH = "rough"  # a third of the calls go wrong, each in its own way
-    RESETTING = "down: resets"
-    REFUSING = "down: code -1"
+    NONE = "none"
+    MIXED = "mixed"  # random faults of all kinds, in a third of the calls
+    OUTAGE_RESET = "outage: resets"
+    OUTAGE_CODE = "outage: code -1"
 
 
-class StormyProvider(Provider):
-    """The provider, and the media whose deletion it carried out without its answer being heard."""
+class RecordingProvider(Provider):
+    """The provider, with the media files whose deletion was carried out but not confirmed to the client."""
 
     def __init__(self, access_key: str, access_secret: str) -> None:
         super().__init__(access_key, access_secret)
-        self.unheard: set[str] = set()
-        self.handling = local()  # each request is answered in a thread of its own
+        self.lost_confirmations: set[str] = set()
+        self.current_call = local()  # each call is handled in its own thread
 
     def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Answers, and remembers which deletions nobody will hear of."""
+        """Carry out a call, and record a deletion whose response will be lost."""
         reply = super().answer(path, headers, body)
-        if getattr(self.handling, "lost", False) and reply.code == 0:
-            self.unheard |= {call.media_id for call in self.calls[-50:] if call.body == body and call.code == 0}
+        if getattr(self.current_call, "response_lost", False) and reply.code == 0:
+            deleted = {call.media_id for call in self.calls[-50:] if call.body == body and call.code == 0}
+            self.lost_confirmations |= deleted
         return reply
 
 
 class FaultyNxCloud(FakeNxCloud):
-    """NXCloud on loopback, with `weather` in place of a list of faults. It counts the calls and the faults.
+    """The fake NXCloud with a fault profile instead of a list of faults. It counts the calls and the faults.
 
-    `slowest_s`: how long the slowest answers hang or drip.
+    `slowest_s`: the duration of the slowest responses, in seconds.
     """
 
     def __init__(self, access_key: str, access_secret: str, seed: int, slowest_s: float) -> None:
-        self.stormy = StormyProvider(access_key, access_secret)
-        super().__init__(provider=self.stormy)
-        self.weather = Weather.CALM
-        self.deletions_called = 0
+        self.recording_provider = RecordingProvider(access_key, access_secret)
+        super().__init__(provider=self.recording_provider)
+        self.profile = FaultProfile.NONE
+        self.deletion_calls = 0
         self.faults: dict[str, int] = {}
         self._slowest_s = slowest_s
-        self._chance = Random(seed)  # noqa: S311 (repeatable on purpose)
-        self._drawing = Lock()
+        self._random = Random(seed)  # noqa: S311 (repeatable on purpose)
+        self._draw_lock = Lock()
 
     def next_fault(self, action: str) -> Fault | None:
-        """The fault that the weather has for this call, if any."""
-        with self._drawing:
-            fault = self._drawn(action)
-            self.deletions_called += action == "deleteMedia"
+        """Return the fault to inject into the current call, if any."""
+        with self._draw_lock:
+            fault = self._draw_fault(action)
+            self.deletion_calls += action == "deleteMedia"
             if fault:
                 self.faults[fault.kind] = self.faults.get(fault.kind, 0) + 1
-        self.stormy.handling.lost = fault is not None and fault.kind == "lost"
+        self.recording_provider.current_call.response_lost = fault is not None and fault.kind == "lost"
         return fault
 
-    def _drawn(self, action: str) -> Fault | None:
+    def _draw_fault(self, action: str) -> Fault | None:
         if action == "uploadMedia":
             return None
-        match self.weather:
-            case Weather.RESETTING:
+        match self.profile:
+            case FaultProfile.OUTAGE_RESET:
                 return Fault("reset")
-            case Weather.REFUSING:
+            case FaultProfile.OUTAGE_CODE:
                 return Fault("code", code=-1)
-            case Weather.ROUGH if self._chance.random() < FAULTY:
-                return self._some_fault(action)
+            case FaultProfile.MIXED if self._random.random() < FAULT_SHARE:
+                return self._draw_mixed_fault(action)
             case _:
                 return None
 
-    def _some_fault(self, action: str) -> Fault:
-        """Any fault. Codes hit deletions alone: where `getMedia` answers likewise, nothing tells it from absence."""
-        chance = self._chance
+    def _draw_mixed_fault(self, action: str) -> Fault:
+        """Draw any fault. Codes only for deletions: the same codes from `getMedia` would look like absence."""
+        random = self._random
         faults = [
-            Fault("latency", seconds=chance.uniform(0.05, 0.8)),
-            Fault("status", status=429, retry_after=chance.choice([None, 1, 2, 3600])),
-            Fault("status", status=chance.choice([500, 502, 503, 504])),
+            Fault("latency", seconds=random.uniform(0.05, 0.8)),
+            Fault("status", status=429, retry_after=random.choice([None, 1, 2, 3600])),
+            Fault("status", status=random.choice([500, 502, 503, 504])),
             Fault("reset"),
             Fault("lost"),
             Fault("close"),
@@ -93,12 +94,12 @@ class FaultyNxCloud(FakeNxCloud):
             faults += [
                 Fault("code", code=-1),
                 Fault("code", code=9001),
-                Fault("code", code=chance.choice([4711, -2])),
+                Fault("code", code=random.choice([4711, -2])),
                 Fault("unconfirmed"),
             ]
-        if chance.random() < 0.03:  # few, for each takes a worker some seconds
-            kind = chance.choice(["hang", "drip_headers", "drip_body"])
-            faults = [Fault(kind, seconds=chance.choice([1.0, self._slowest_s]))]  # type: ignore[arg-type]  # three of the kinds
-        elif chance.random() < 0.01 and action == "deleteMedia":  # can never succeed, says NXCloud
+        if random.random() < 0.03:  # rare, because each occupies a worker for seconds
+            kind = random.choice(["hang", "drip_headers", "drip_body"])
+            faults = [Fault(kind, seconds=random.choice([1.0, self._slowest_s]))]  # type: ignore[arg-type]  # three of the kinds
+        elif random.random() < 0.01 and action == "deleteMedia":  # NXCloud refuses the request for good
             faults = [Fault("code", code=9002)]
-        return chance.choice(faults)
+        return random.choice(faults)

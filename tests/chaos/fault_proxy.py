@@ -1,4 +1,4 @@
-"""The way from the functions to AWS in a storm: it throttles, fails, loses answers, and kills whoever passes."""
+"""A proxy between the functions and AWS: it throttles, fails, loses responses, and kills the calling functions."""
 
 import contextlib
 import hashlib
@@ -16,31 +16,29 @@ from random import Random
 from typing import Self
 from urllib.parse import urlsplit
 
-FAULTY = 0.03  # the share of AWS calls that go wrong in rough weather, besides those that are killed at
-WORKER = "_worker.py"  # what the local cloud's function processes run
+FAULT_SHARE = 0.03  # of the AWS calls, in addition to those whose caller is killed
+WORKER = "_worker.py"  # the script of the local cloud's function processes
 _SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]+/(?P<service>[^/]+)/")
-
-
 _OWN_HEADERS = {"content-length", "transfer-encoding", "connection"}
 
 
-class Strait:
-    """A proxy before the local cloud, as a context manager; `rough` turns its faults on.
+class FaultProxy:
+    """A proxy in front of the local cloud, as a context manager; `faults_enabled` turns its faults on.
 
-    `kill_share` is the share of calls at which the caller's process is killed, before or after AWS has done its part.
-    `excused` holds the idempotency ids of media that may be called for once more: a fault or a death came between
-    NXCloud's confirmation and its record.
+    `kill_share` is the share of calls whose calling process is killed, before or after AWS has carried out the call.
+    `repeats_allowed` holds the ids of the idempotency records whose media files may be deleted once more: a fault or a
+    kill came between NXCloud's confirmation and its record.
     """
 
     def __init__(self, cloud_url: str, seed: int, kill_share: float) -> None:
         self.cloud = urlsplit(cloud_url).netloc
-        self.rough = False
+        self.faults_enabled = False
         self.faults: Counter[str] = Counter()
         self.kills: Counter[str] = Counter()
-        self.excused: set[str] = set()
-        self._begun: set[str] = set()
+        self.repeats_allowed: set[str] = set()
+        self._in_progress: set[str] = set()
         self._kill_share = kill_share
-        self._chance = Random(seed)  # noqa: S311 (repeatable on purpose)
+        self._random = Random(seed)  # noqa: S311 (repeatable on purpose)
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -53,50 +51,50 @@ class Strait:
         self._server.shutdown()
         self._server.server_close()
 
-    def fate(self, operation: str) -> str:
-        """What happens to a call: "passes", or one of the faults."""
+    def draw_fault(self, operation: str) -> str:
+        """Draw the fault of a call, or "none"."""
         with self._lock:
-            drawn = self._chance.random() if self.rough else 1.0
+            drawn = self._random.random() if self.faults_enabled else 1.0
             if drawn < self._kill_share:
-                return self._chance.choice(["killed before", "killed after"])
-            if drawn < self._kill_share + FAULTY:
-                fate = self._chance.choice(["throttled", "failed", "lost"])
-                self.faults[f"{operation} {fate}"] += 1
-                return fate
-            return "passes"
+                return self._random.choice(["killed before", "killed after"])
+            if drawn < self._kill_share + FAULT_SHARE:
+                fault = self._random.choice(["throttled", "failed", "lost"])
+                self.faults[f"{operation} {fault}"] += 1
+                return fault
+            return "none"
 
-    def record(self, operation: str, body: bytes, fate: str) -> None:
-        """Follows what the function remembers of deletions, and whom a fault excuses."""
-        item = _item(operation, body)
-        if item is None:
+    def track(self, operation: str, body: bytes, fault: str) -> None:
+        """Track the idempotency records in progress, and those that a fault prevents from being completed."""
+        record = _record_in(operation, body)
+        if record is None:
             return
         with self._lock:
             if operation == "PutItem":
-                self._begun.add(item)
-            elif fate != "passes":
-                self.excused.add(item)
+                self._in_progress.add(record)
+            elif fault != "none":
+                self.repeats_allowed.add(record)
             else:
-                self._begun.discard(item)
+                self._in_progress.discard(record)
 
-    def kill(self, port: int, operation: str, when: str) -> None:
-        """Kills the process that owns a connection; whatever it was at may be called for once more."""
-        process_id = _owner(port)
+    def kill_caller(self, port: int, operation: str, when: str) -> None:
+        """Kill the process that owns a connection; its media files in progress may be deleted once more."""
+        process_id = _process_of(port)
         if process_id is None:
             return
         with self._lock:
-            self.excused |= self._begun
+            self.repeats_allowed |= self._in_progress
             self.kills[f"{when} {operation}"] += 1
         with contextlib.suppress(ProcessLookupError):
             os.kill(process_id, signal.SIGKILL)
 
 
 def record_id(business_phone: str, media_id: str) -> str:
-    """The id of a deletion's record (source: Powertools for AWS Lambda, "Idempotency": prefix#hash)."""
+    """Return the id of an idempotency record (source: Powertools for AWS Lambda, "Idempotency": prefix#hash)."""
     return "deleteMedia#" + hashlib.sha256(json.dumps([business_phone, media_id]).encode()).hexdigest()
 
 
-def _item(operation: str, body: bytes) -> str | None:
-    """The record that a call of DynamoDB is about; None for other calls."""
+def _record_in(operation: str, body: bytes) -> str | None:
+    """The id of the idempotency record in a call of DynamoDB; None for other calls."""
     if operation not in {"PutItem", "UpdateItem", "DeleteItem"}:
         return None
     call = json.loads(body)
@@ -104,8 +102,8 @@ def _item(operation: str, body: bytes) -> str | None:
     return record if isinstance(record, str) else None
 
 
-def _owner(port: int) -> int | None:
-    """The function's process that has this local port; None where it has gone already."""
+def _process_of(port: int) -> int | None:
+    """The function's process that has this local port; None if it has ended already."""
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     inodes = {f"socket:[{row[9]}]" for row in rows if int(row[1].rpartition(":")[2], 16) == port}
     for process in Path("/proc").glob("[0-9]*"):
@@ -120,12 +118,12 @@ def _owner(port: int) -> int | None:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], strait: Strait) -> None:
+    def __init__(self, address: tuple[str, int], proxy: FaultProxy) -> None:
         super().__init__(address, _Handler)
-        self.strait = strait
+        self.proxy = proxy
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Callers that were killed are no news."""
+        """Ignore the connections of killed callers."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -135,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self._upstream = http.client.HTTPConnection(self.server.strait.cloud)
+        self._upstream = http.client.HTTPConnection(self.server.proxy.cloud)
 
     def finish(self) -> None:
         self._upstream.close()
@@ -143,25 +141,25 @@ class _Handler(BaseHTTPRequestHandler):
             super().finish()
 
     def log_message(self, *_: object) -> None:
-        """Nothing is printed."""
+        """Print nothing."""
 
     def _handle(self) -> None:
-        strait = self.server.strait
+        proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         found = _SERVICE.search(self.headers.get("Authorization", ""))
         service = found["service"] if found else "unknown"
         operation = self.headers.get("X-Amz-Target", f"{service}.{self.command}").rpartition(".")[2]
-        fate = strait.fate(f"{service} {operation}")
-        strait.record(operation, body, fate)
-        match fate:
+        fault = proxy.draw_fault(f"{service} {operation}")
+        proxy.track(operation, body, fault)
+        match fault:
             case "throttled" | "failed":
-                self._refuse(service, fate)
+                self._refuse(service, fault)
             case "killed before":
-                strait.kill(self.client_address[1], operation, "before")
+                proxy.kill_caller(self.client_address[1], operation, "before")
                 self.close_connection = True
             case "killed after":
                 self._forward(body)
-                strait.kill(self.client_address[1], operation, "after")
+                proxy.kill_caller(self.client_address[1], operation, "after")
                 self.close_connection = True
             case "lost":
                 self._forward(body)
@@ -178,13 +176,13 @@ class _Handler(BaseHTTPRequestHandler):
         response = self._upstream.getresponse()
         return response.status, response.getheaders(), response.read()
 
-    def _refuse(self, service: str, fate: str) -> None:
-        if fate == "failed":
-            self._answer(500, [], b'{"__type": "InternalServerError", "message": "a storm"}')
+    def _refuse(self, service: str, fault: str) -> None:
+        if fault == "failed":
+            self._answer(500, [], b'{"__type": "InternalServerError", "message": "injected fault"}')
         elif service == "s3":
             self._answer(503, [], b"<Error><Code>SlowDown</Code></Error>")
         else:
-            self._answer(400, [], b'{"__type": "ThrottlingException", "message": "a storm"}')
+            self._answer(400, [], b'{"__type": "ThrottlingException", "message": "injected fault"}')
 
     def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status)

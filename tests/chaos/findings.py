@@ -1,4 +1,4 @@
-"""What became of everything after a storm, from the provider, the queues, the logs and the tables."""
+"""Gathers the findings of a chaos test from NXCloud, the queues, the logs and the tables."""
 
 import json
 import re
@@ -11,158 +11,172 @@ from typing import Any
 from localdev.cloud import LocalCloud
 from localdev.stack import Stack
 from tests.chaos.fault_profile import FaultyNxCloud
-from tests.chaos.fault_proxy import Strait, record_id
+from tests.chaos.fault_proxy import FaultProxy, record_id
 from tests.chaos.plan import PHONES, Case, Plan
 
-DEATH = "Worker process died"
-BROKEN = re.compile(r"Task timed out|Traceback|Runtime\.|\[ERROR\]|failed processing SQS batch|Unhandled")
+WORKER_DIED = "Worker process died"  # in the local cloud's own log
+FUNCTION_ERROR = re.compile(r"Task timed out|Traceback|Runtime\.|\[ERROR\]|failed processing SQS batch|Unhandled")
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message in the dead-letter queue: its text, and its attributes as texts."""
+    """A message in a dead-letter queue, with its attributes as text."""
 
     body: str
     attributes: dict[str, str]
 
     @property
     def reason(self) -> str:
-        """Why it lies there; empty where nobody said."""
+        """The reason attribute; empty if there is none."""
         return self.attributes.get("reason", "")
 
 
 @dataclass
 class Findings:
-    """The figures of a storm. Those of `must_be_none` are lists of what should not have happened."""
+    """The figures of a chaos test. `violations` has the cases that violate each guarantee."""
 
-    media: int
-    left_alone: int
+    requested: int
+    bystanders: int
     seconds: float
     calls: int
-    gone: int
+    deleted: int
     dead_letters: Counter[str]
     outcomes: Counter[str]
     faults: dict[str, int]
     aws_faults: Counter[str]
     kills: Counter[str]
     longest_call_s: float
-    must_be_none: dict[str, list[str]] = field(default_factory=dict)
+    violations: dict[str, list[str]] = field(default_factory=dict)
 
     @property
-    def sound(self) -> bool:
-        """Whether nothing happened that must not."""
-        return not any(self.must_be_none.values())
+    def passed(self) -> bool:
+        """Whether no guarantee was violated."""
+        return not any(self.violations.values())
 
 
-def found(  # noqa: PLR0917 (whatever a storm leaves behind)
-    stack: Stack, fake_nxcloud: FaultyNxCloud, strait: Strait, plan: Plan, secrets: list[str], seconds: float, left: int
+def gather_findings(  # noqa: PLR0917 (all that a chaos test leaves behind)
+    stack: Stack,
+    fake_nxcloud: FaultyNxCloud,
+    proxy: FaultProxy,
+    plan: Plan,
+    secrets: list[str],
+    seconds: float,
+    messages_left: int,
 ) -> Findings:
-    """The findings. `secrets` must appear nowhere; `left` is how many messages were still in the queues."""
-    cloud, kept = stack.cloud, fake_nxcloud.provider.media
-    letters = [*_dead_letters(stack, "DeletionDeadLetterQueue"), *_dead_letters(stack, "IndexDeadLetterQueue")]
-    printed = _printed(cloud)
-    told = [line for line in map(_parsed, printed) if line.get("message") == "media_deletion"]
-    held = [case for case in plan.asked if (case.business_phone, case.media_id) in kept]
-    lost = [case for case in held if not _lies_with_reason(case, letters)]
+    """Gather the findings. `secrets` must appear nowhere; `messages_left` were still in the queues."""
+    cloud, remaining = stack.cloud, fake_nxcloud.provider.media
+    dead_letters = [*_dead_letters(stack, "DeletionDeadLetterQueue"), *_dead_letters(stack, "IndexDeadLetterQueue")]
+    logs = _all_logs(cloud)
+    lines = [line for line in map(_parse_json, logs) if line.get("message") == "media_deletion"]
+    not_deleted = [case for case in plan.to_delete if (case.business_phone, case.media_id) in remaining]
+    lost = [case for case in not_deleted if not _is_dead_lettered(case, dead_letters)]
     findings = Findings(
-        media=len(plan.asked),
-        left_alone=len(plan.left_alone),
+        requested=len(plan.to_delete),
+        bystanders=len(plan.bystanders),
         seconds=seconds,
-        calls=fake_nxcloud.deletions_called,
-        gone=len(plan.asked) - len(held),
-        dead_letters=Counter(letter.reason.partition(":")[0] or "(none)" for letter in letters),
-        outcomes=Counter(_kind(line) for line in told),
+        calls=fake_nxcloud.deletion_calls,
+        deleted=len(plan.to_delete) - len(not_deleted),
+        dead_letters=Counter(letter.reason.partition(":")[0] or "(none)" for letter in dead_letters),
+        outcomes=Counter(_outcome_and_reason(line) for line in lines),
         faults=fake_nxcloud.faults,
-        aws_faults=strait.faults,
-        kills=strait.kills,
+        aws_faults=proxy.faults,
+        kills=proxy.kills,
         longest_call_s=fake_nxcloud.longest_s,
     )
-    findings.must_be_none = {
-        "lost: still at NXCloud, and in no dead-letter queue with a reason": sorted(
-            (_history(case, told) for case in lost), key=lambda story: "verified_absent" in story
+    findings.violations = {
+        "lost: neither deleted nor dead-lettered with a reason": sorted(
+            (_history(case, lines) for case in lost), key=lambda history: "verified_absent" in history
         ),
-        "declared gone while it was still there": _declared_gone_early(fake_nxcloud, told),
-        "wrongly deleted: never asked for": [
-            case.media_id for case in plan.left_alone if (case.business_phone, case.media_id) not in kept
+        "reported as gone before the deletion": _reported_gone_early(fake_nxcloud, lines),
+        "wrongly deleted: a bystander": [
+            case.media_id for case in plan.bystanders if (case.business_phone, case.media_id) not in remaining
         ],
-        "called again after a confirmation that was heard": _called_again(fake_nxcloud, strait.excused),
-        "time-outs, internal errors, deaths of nobody's doing": _broken(printed, cloud, strait.kills.total()),
-        "dead-lettered without a reason": [letter.body[:200] for letter in letters if not letter.reason],
-        "secrets and whole numbers in logs, attributes, records": _leaks(stack, letters, printed, secrets),
-        "messages left in the queues": [f"{left} messages"] * bool(left),
+        "called again after a received confirmation": _repeated_calls(fake_nxcloud, proxy.repeats_allowed),
+        "function errors: timeouts, internal errors, crashes": _function_errors(logs, cloud, proxy.kills.total()),
+        "dead-lettered without a reason": [letter.body[:200] for letter in dead_letters if not letter.reason],
+        "secrets or whole phone numbers in logs, attributes, records": _leaks(stack, dead_letters, logs, secrets),
+        "messages left in the queues": [f"{messages_left} messages"] * bool(messages_left),
     }
     return findings
 
 
-def _declared_gone_early(fake_nxcloud: FaultyNxCloud, told: list[dict[str, Any]]) -> list[str]:
-    """The media that were logged as gone before NXCloud deleted them, or though it never did; a repeat may hide it."""
+def _reported_gone_early(fake_nxcloud: FaultyNxCloud, lines: list[dict[str, Any]]) -> list[str]:
+    """The media files that were logged as gone before NXCloud deleted them, or although it never did.
+
+    A repeated request may delete such a media file later, which would hide the error.
+    """
     calls = list(fake_nxcloud.provider.calls)
     deleted_ms = {call.media_id: call.received_ms for call in calls if call.action == "deleteMedia" and call.code == 0}
     return [
-        f"{line['media_id']}: {line['attempt']}. {_kind(line)}"
-        for line in told
+        f"{line['media_id']}: {_attempt(line)}"
+        for line in lines
         if line["outcome"] == "already_gone"
         and datetime.fromisoformat(line["timestamp"]).timestamp() * 1000 < deleted_ms.get(line["media_id"], inf)
     ]
 
 
-def _called_again(fake_nxcloud: FaultyNxCloud, excused: set[str]) -> list[str]:
-    """The media that were called for once more after NXCloud's confirmation had reached the function.
+def _repeated_calls(fake_nxcloud: FaultyNxCloud, repeats_allowed: set[str]) -> list[str]:
+    """The media files that were deleted once more after NXCloud's confirmation had reached the function.
 
-    Those are excused whose confirmation could not be remembered, since AWS failed or the function was killed.
+    Allowed for those whose confirmation could not be recorded, because AWS failed or the function was killed.
     """
     confirmed: set[str] = set()
-    again = []
+    repeated = []
     for call in list(fake_nxcloud.provider.calls):
         if call.action == "deleteMedia" and call.media_id in confirmed:
-            again.append(f"{call.media_id}: code {call.code}")
+            repeated.append(f"{call.media_id}: code {call.code}")
         elif (
             call.action == "deleteMedia"
             and call.code == 0
-            and not (
-                call.media_id in fake_nxcloud.stormy.unheard or record_id(call.business_phone, call.media_id) in excused
-            )
+            and call.media_id not in fake_nxcloud.recording_provider.lost_confirmations
+            and record_id(call.business_phone, call.media_id) not in repeats_allowed
         ):
             confirmed.add(call.media_id)
-    return again
+    return repeated
 
 
-def _lies_with_reason(case: Case, letters: list[DeadLetter]) -> bool:
+def _is_dead_lettered(case: Case, dead_letters: list[DeadLetter]) -> bool:
+    """Whether a dead letter with a reason names the media file or its object."""
     names = [case.media_id, *([case.key] if case.key else [])]
-    return any(letter.reason and any(name in letter.body for name in names) for letter in letters)
+    return any(letter.reason and any(name in letter.body for name in names) for letter in dead_letters)
 
 
-def _history(case: Case, told: list[dict[str, Any]]) -> str:
-    """The way that a media was asked for, and what the function said of it, time after time."""
-    lines = [line for line in told if case.media_id in f"{line.get('media_id')} {line.get('object_key')}"]
-    story = ", ".join(f"{line['attempt']}. {_kind(line)}" for line in lines)
-    return f"{case.media_id} ({case.way}): {story or 'no line'}"
+def _history(case: Case, lines: list[dict[str, Any]]) -> str:
+    """The route of a media file's deletion, and the result of each attempt."""
+    its_lines = [line for line in lines if case.media_id in f"{line.get('media_id')} {line.get('object_key')}"]
+    return f"{case.media_id} ({case.route}): {', '.join(map(_attempt, its_lines)) or 'no log line'}"
 
 
-def _kind(line: dict[str, Any]) -> str:
+def _attempt(line: dict[str, Any]) -> str:
+    return f"{line['attempt']}. {_outcome_and_reason(line)}"
+
+
+def _outcome_and_reason(line: dict[str, Any]) -> str:
     reason = str(line.get("reason") or "").partition(":")[0]
     return f"{line['outcome']}: {reason}" if reason else str(line["outcome"])
 
 
-def _broken(printed: list[str], cloud: LocalCloud, killed: int) -> list[str]:
-    """Lines that tell of a function that ended badly; the local cloud's own log tells it too, and of those killed."""
-    own = [line for line in cloud.log.read_text(errors="replace").splitlines() if "failed processing SQS batch" in line]
-    failures = [
+def _function_errors(logs: list[str], cloud: LocalCloud, killed: int) -> list[str]:
+    """The log lines of function errors, and those of the local cloud's own log, except for `killed` processes."""
+    cloud_log = cloud.log.read_text(errors="replace").splitlines()
+    batch_errors = [line for line in cloud_log if "failed processing SQS batch" in line]
+    errors = [
         line
-        for line in printed
-        if BROKEN.search(line) or (_parsed(line).get("level") == "ERROR" and "outcome" not in _parsed(line))
+        for line in logs
+        if FUNCTION_ERROR.search(line)
+        or (_parse_json(line).get("level") == "ERROR" and "outcome" not in _parse_json(line))
     ]
-    deaths = [line for line in own if DEATH in line]
-    own = [line for line in own if DEATH not in line] + deaths[killed:]
-    return [line[:300] for line in [*failures, *own]]
+    crashes = [line for line in batch_errors if WORKER_DIED in line]
+    others = [line for line in batch_errors if WORKER_DIED not in line]
+    return [line[:300] for line in [*errors, *others, *crashes[killed:]]]
 
 
-def _leaks(stack: Stack, letters: list[DeadLetter], printed: list[str], secrets: list[str]) -> list[str]:
+def _leaks(stack: Stack, dead_letters: list[DeadLetter], logs: list[str], secrets: list[str]) -> list[str]:
     dynamodb = stack.cloud.client("dynamodb")
     places = {
-        "a log": printed,
-        "a dead letter's attributes": [json.dumps(letter.attributes) for letter in letters],
-        "IdempotencyTable": _records(dynamodb, stack.resources["IdempotencyTable"]),
+        "a log": logs,
+        "a dead letter's attributes": [json.dumps(letter.attributes) for letter in dead_letters],
+        "IdempotencyTable": _items(dynamodb, stack.resources["IdempotencyTable"]),
     }
     leaks = [
         f"{canary[:4]}… in {place}: {text[:200]}"
@@ -171,25 +185,25 @@ def _leaks(stack: Stack, letters: list[DeadLetter], printed: list[str], secrets:
         for canary in [*secrets, *PHONES]
         if canary in text
     ]
-    numbered = {  # which hold numbers, and must
-        "MediaIndexTable": _records(dynamodb, stack.resources["MediaIndexTable"]),
-        "a dead letter": [letter.body for letter in letters],
+    places_with_phones = {  # phone numbers belong there
+        "MediaIndexTable": _items(dynamodb, stack.resources["MediaIndexTable"]),
+        "a dead letter": [letter.body for letter in dead_letters],
     }
     return leaks + [
         f"{secret[:4]}… in {place}"
-        for place, texts in numbered.items()
+        for place, texts in places_with_phones.items()
         for secret in secrets
         if any(secret in text for text in texts)
     ]
 
 
-def _records(dynamodb: Any, table: str) -> list[str]:  # noqa: ANN401 (boto3's clients are made at run time)
+def _items(dynamodb: Any, table: str) -> list[str]:  # noqa: ANN401 (boto3 creates clients at run time)
     pages = dynamodb.get_paginator("scan").paginate(TableName=table)
     return [json.dumps(item, default=str) for page in pages for item in page["Items"]]
 
 
-def _printed(cloud: LocalCloud) -> list[str]:
-    """Every line of every log group."""
+def _all_logs(cloud: LocalCloud) -> list[str]:
+    """All lines of all log groups."""
     logs = cloud.client("logs")
     return [
         line
@@ -201,19 +215,19 @@ def _printed(cloud: LocalCloud) -> list[str]:
 
 
 def _dead_letters(stack: Stack, name: str) -> list[DeadLetter]:
-    """All messages of a dead-letter queue, which are hidden from then on."""
-    sqs, letters = stack.cloud.client("sqs"), []
+    """Receive all messages of a dead-letter queue, which hides them."""
+    sqs, dead_letters = stack.cloud.client("sqs"), []
     while messages := sqs.receive_message(
         QueueUrl=stack.resources[name], MaxNumberOfMessages=10, VisibilityTimeout=3600, MessageAttributeNames=["All"]
     ).get("Messages"):
         for message in messages:
             attributes = message.get("MessageAttributes", {})
             texts = {key: value["StringValue"] for key, value in attributes.items()}
-            letters.append(DeadLetter(message["Body"], texts))
-    return letters
+            dead_letters.append(DeadLetter(message["Body"], texts))
+    return dead_letters
 
 
-def _parsed(line: str) -> dict[str, Any]:
+def _parse_json(line: str) -> dict[str, Any]:
     try:
         parsed = json.loads(line)
     except ValueError:

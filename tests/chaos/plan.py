@@ -1,4 +1,4 @@
-"""What happens in a storm, drawn from a seed: who is asked for, how, how often, in which order, and who is not."""
+"""Draws the plan of a chaos test from a seed: media files to delete, bystanders, and messages in random order."""
 
 import json
 from dataclasses import dataclass, field
@@ -8,35 +8,35 @@ from random import Random
 PHONES = ("8615800001795", "4915112345678", "12025550142")
 
 
-class Way(StrEnum):
-    """How a media is asked for."""
+class Route(StrEnum):
+    """How the deletion of a media file is requested."""
 
-    MESSAGE = "by a message"
-    SPELLED = "by its object, whose key spells it"
-    LABELLED = "by its object, whose metadata name it"
-    LINKED = "by its object, which a message links to it"
+    MESSAGE = "by a message that names it"
+    KEY = "by its object, whose key names it"
+    METADATA = "by its object, whose metadata names it"
+    LINK = "by its object, linked by a message"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One media, how it is asked for, and the key of its object where it has one."""
+    """One media file, the route of its deletion, and the key of its object; empty for none."""
 
-    way: Way
+    route: Route
     business_phone: str
     media_id: str
     key: str = ""
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the uploader writes into the object's metadata."""
-        if self.way is not Way.LABELLED:
+        """The object's metadata, as the uploading application writes it."""
+        if self.route is not Route.METADATA:
             return {}
         return {"whatsapp-media-id": self.media_id, "whatsapp-business-phone": self.business_phone}
 
 
 @dataclass(frozen=True)
 class Action:
-    """A thing that is done: a message is sent to a queue (by the name of its output), or an object is deleted."""
+    """An action: a message to a queue, named by its stack output, or the deletion of the object with this key."""
 
     queue: str = ""
     body: str = ""
@@ -45,52 +45,53 @@ class Action:
 
 @dataclass
 class Plan:
-    """`asked` must go, `left_alone` must stay, `actions` are to be done in this order."""
+    """The media files `to_delete`, the `bystanders` that must stay, and the `actions` in their order."""
 
-    asked: list[Case] = field(default_factory=list)
-    left_alone: list[Case] = field(default_factory=list)
+    to_delete: list[Case] = field(default_factory=list)
+    bystanders: list[Case] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
 
 
-def drawn(media: list[tuple[str, str]], control: list[tuple[str, str]], bucket: str, chance: Random) -> Plan:
-    """A plan for these media, each a phone and an id: half go by messages, half by their objects."""
-    ways = [Way.MESSAGE, Way.SPELLED, Way.MESSAGE, Way.LABELLED, Way.MESSAGE, Way.SPELLED, Way.MESSAGE, Way.LINKED]
+def draw_plan(to_delete: list[tuple[str, str]], bystanders: list[tuple[str, str]], bucket: str, random: Random) -> Plan:
+    """Draw a plan for media files given by phone and id: half are deleted by messages, half by their objects."""
+    routes = [Route.MESSAGE, Route.KEY, Route.MESSAGE, Route.METADATA]
+    routes += [Route.MESSAGE, Route.KEY, Route.MESSAGE, Route.LINK]
     plan = Plan(
-        asked=[_case(ways[number % len(ways)], *one) for number, one in enumerate(media)],
-        left_alone=[_case(ways[number % len(ways)], *one) for number, one in enumerate(control)],
+        to_delete=[_case(routes[number % len(routes)], *names) for number, names in enumerate(to_delete)],
+        bystanders=[_case(routes[number % len(routes)], *names) for number, names in enumerate(bystanders)],
     )
-    for case in plan.asked:
-        plan.actions += _actions(case, bucket, chance)
-    for case in plan.left_alone:
-        if case.key and chance.random() < 0.5:  # a false alarm: the object is there
+    for case in plan.to_delete:
+        plan.actions += _actions(case, bucket, random)
+    for case in plan.bystanders:
+        if case.key and random.random() < 0.5:  # a request to ignore: the object exists
             plan.actions.append(_message("DeletionQueueUrl", bucket=bucket, key=case.key))
-        if case.way is Way.LINKED:
-            plan.actions.append(_link(case, bucket))
-    chance.shuffle(plan.actions)
+        if case.route is Route.LINK:
+            plan.actions.append(_link_message(case, bucket))
+    random.shuffle(plan.actions)
     return plan
 
 
-def _case(way: Way, business_phone: str, media_id: str) -> Case:
-    key = {
-        Way.SPELLED: f"offers/{business_phone}/{media_id}.jpg",
-        Way.LABELLED: f"labelled/of-{media_id}.jpg",
-        Way.LINKED: f"linked/of-{media_id}.jpg",
+def _case(route: Route, business_phone: str, media_id: str) -> Case:
+    keys = {
+        Route.KEY: f"offers/{business_phone}/{media_id}.jpg",
+        Route.METADATA: f"labelled/of-{media_id}.jpg",
+        Route.LINK: f"linked/of-{media_id}.jpg",
     }
-    return Case(way, business_phone, media_id, key.get(way, ""))
+    return Case(route, business_phone, media_id, keys.get(route, ""))
 
 
-def _actions(case: Case, bucket: str, chance: Random) -> list[Action]:
-    """What asks for a media, with up to three repeats."""
-    repeats = chance.choice([0, 0, 0, 1, 1, 2, 3])
-    if case.way is Way.MESSAGE:
+def _actions(case: Case, bucket: str, random: Random) -> list[Action]:
+    """The actions that request a deletion, with up to three repeats."""
+    repeats = random.choice([0, 0, 0, 1, 1, 2, 3])
+    if case.route is Route.MESSAGE:
         request = _message("DeletionQueueUrl", business_phone=case.business_phone, media_id=case.media_id)
         return [request] * (1 + repeats)
-    alarm = _message("DeletionQueueUrl", bucket=bucket, key=case.key)
-    links = [_link(case, bucket)] * chance.choice([1, 1, 2]) if case.way is Way.LINKED else []
-    return [Action(key=case.key), *links, *[alarm] * repeats]
+    request = _message("DeletionQueueUrl", bucket=bucket, key=case.key)
+    links = [_link_message(case, bucket)] * random.choice([1, 1, 2]) if case.route is Route.LINK else []
+    return [Action(key=case.key), *links, *[request] * repeats]
 
 
-def _link(case: Case, bucket: str) -> Action:
+def _link_message(case: Case, bucket: str) -> Action:
     return _message(
         "IndexQueueUrl", bucket=bucket, key=case.key, business_phone=case.business_phone, media_id=case.media_id
     )

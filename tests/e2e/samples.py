@@ -1,4 +1,4 @@
-"""The table of samples in README.md: what each event in events/ comes to."""
+"""The tables in events/README.md: the outcomes of each sample event."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from localdev.stack import MESSAGES
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "events/README.md"
 _ROW = re.compile(r"^\| `events/(?P<name>[a-z0-9/-]+)\.json` \|[^|]*\| (?P<outcomes>[^|]*) \|", re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""Every sample through the built function, in AWS's runtime loop: each comes to what README.md's table says."""
+"""Every sample through the built function, in AWS's runtime loop: with the outcomes that events/README.md lists."""
 
 import platform
 from collections.abc import Iterator

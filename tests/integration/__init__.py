@@ -1,1 +1,1 @@
-"""Our code with real neighbours: the fake NXCloud over HTTP, moto for AWS."""
+"""The code with real neighbours: the fake NXCloud over HTTP, moto for AWS."""

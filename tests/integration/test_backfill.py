@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from tools import backfill
-from tools.backfill import BackfillError, Bookmark, Pace, queue_for, send
+from tools.backfill import BackfillError, Checkpoint, RateLimiter, queue_for, send
 
 BUCKET = "old-bucket"
 
@@ -56,7 +56,7 @@ def named(queue_url: str) -> list[Any]:
     return messages
 
 
-def test_each_object_is_named_by_its_raw_key(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backfill_sends_raw_key_of_each_object(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [*(f"photos/{number:02}.jpg" for number in range(23)), "haus & garten 100%+tür.jpg"]
     store(*keys)
     monkeypatch.setattr(backfill, "PAGE", 7)
@@ -67,7 +67,7 @@ def test_each_object_is_named_by_its_raw_key(queue_url: str, monkeypatch: pytest
     assert list(Path().iterdir()) == []
 
 
-def test_each_version_is_named_and_no_delete_marker(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backfill_sends_each_version_and_no_delete_marker(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     s3 = boto3.client("s3")
     store("a.jpg")
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
@@ -80,13 +80,13 @@ def test_each_version_is_named_and_no_delete_marker(queue_url: str, monkeypatch:
     assert len(messages) == 3
 
 
-def test_a_prefix_narrows_it(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefix_limits_the_backfill(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store("offers/a.jpg", "photos/a.jpg")
     run(monkeypatch, "--prefix", "offers/")
     assert [message["key"] for message in named(queue_url)] == ["offers/a.jpg"]
 
 
-def test_it_goes_on_where_it_stopped(
+def test_interrupted_backfill_continues_at_its_checkpoint(
     queue_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys = [f"{number}.jpg" for number in range(6)]
@@ -94,16 +94,16 @@ def test_it_goes_on_where_it_stopped(
     monkeypatch.setattr(backfill, "PAGE", 2)
     batches = iter(range(2))
 
-    def interrupted(_pace: Pace, _messages: int) -> None:
+    def interrupted(_rate_limiter: RateLimiter, _messages: int) -> None:
         if next(batches, None) is None:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as during:
-        during.setattr(Pace, "wait_for", interrupted)
+        during.setattr(RateLimiter, "wait_for", interrupted)
         with pytest.raises(SystemExit) as ended:
             run(monkeypatch)
     assert ended.value.code == 130
-    assert "the same command goes on from here" in capsys.readouterr().err
+    assert "run the same command again to continue" in capsys.readouterr().err
     assert [message["key"] for message in named(queue_url)] == keys[:4]
     run(monkeypatch)
     assert [message["key"] for message in named(queue_url)] == keys[4:]
@@ -111,48 +111,48 @@ def test_it_goes_on_where_it_stopped(
     assert len(named(queue_url)) == 6  # it came to its end, so it begins again
 
 
-def test_another_prefix_or_queue_begins_at_its_beginning(tmp_path: Path) -> None:
-    Bookmark(tmp_path, BUCKET, ["queue", ""]).move_to({"KeyMarker": "a"})
-    assert Bookmark(tmp_path, BUCKET, ["queue", ""]).place() == {"KeyMarker": "a"}
-    assert Bookmark(tmp_path, BUCKET, ["queue", "offers/"]).place() == {}
-    assert Bookmark(tmp_path, BUCKET, ["another", ""]).place() == {}
+def test_checkpoint_of_other_prefix_or_queue_is_ignored(tmp_path: Path) -> None:
+    Checkpoint(tmp_path, BUCKET, ["queue", ""]).save({"KeyMarker": "a"})
+    assert Checkpoint(tmp_path, BUCKET, ["queue", ""]).load() == {"KeyMarker": "a"}
+    assert Checkpoint(tmp_path, BUCKET, ["queue", "offers/"]).load() == {}
+    assert Checkpoint(tmp_path, BUCKET, ["another", ""]).load() == {}
 
 
-def test_it_keeps_its_pace() -> None:
+def test_rate_limiter_limits_messages_per_second() -> None:
     now_s, slept = [100.0], []
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
         now_s[0] += seconds
 
-    pace = Pace(20, lambda: now_s[0], sleep)
+    rate_limiter = RateLimiter(20, lambda: now_s[0], sleep)
     for _ in range(3):
-        pace.wait_for(10)
+        rate_limiter.wait_for(10)
     assert slept == [0, 0.5, 0.5]
     now_s[0] += 60  # a rest earns no burst
     for _ in range(2):
-        pace.wait_for(10)
+        rate_limiter.wait_for(10)
     assert slept[3:] == [0, 0.5]
 
 
-def test_messages_that_sqs_does_not_take_stop_it() -> None:
+def test_messages_refused_by_sqs_stop_the_backfill() -> None:
     refusing = SimpleNamespace(send_message_batch=lambda **_: {"Failed": [{"Id": "0", "Code": "InternalError"}]})
-    with pytest.raises(BackfillError, match=r"SQS did not take 1 messages \(InternalError\); run the command again"):
-        list(send(cast("Any", refusing), "queue", ["a"], Pace(1000)))
+    with pytest.raises(BackfillError, match=r"SQS did not accept 1 messages \(InternalError\); run the command again"):
+        list(send(cast("Any", refusing), "queue", ["a"], RateLimiter(1000)))
 
 
 @pytest.mark.usefixtures("queue_url")
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["--bucket", "new"], "the stack follows old-*, so it may not read new: set SourceBucketName first"),
+        (["--bucket", "new"], "the stack is connected to old-*, so it may not read new: set SourceBucketName first"),
         (["--bucket", "old-missing"], "NoSuchBucket"),
         (["--bucket", ""], "name a BUCKET"),
         (["--rate", "0"], "a RATE above 0"),
         (["--rate", "nan"], "a RATE above 0"),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_invalid_option_is_reported(
     options: list[str], why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -161,6 +161,6 @@ def test_what_is_wrong_is_said(
     assert why in capsys.readouterr().err
 
 
-def test_a_stack_without_buckets_reads_none() -> None:
-    with pytest.raises(BackfillError, match="the stack follows no bucket, so it may not read old-bucket"):
+def test_stack_without_source_buckets_is_refused() -> None:
+    with pytest.raises(BackfillError, match="the stack is connected to no bucket, so it may not read old-bucket"):
         queue_for({"IndexQueueUrl": "index"}, BUCKET)

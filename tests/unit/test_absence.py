@@ -1,12 +1,12 @@
-"""When a media that NXCloud can neither delete nor find counts as gone; a small clock in seconds tells when."""
+"""Evidence for the absence of a media file that NXCloud can neither delete nor find. Times are in seconds."""
 
 import pytest
 
 from media_cleanup.model import Media
 from media_cleanup.provider.absence import Evidence
 
-GONE = Media("8615800001795", "gone")
-UNKNOWN = Media("8615800001795", "other")
+ABSENT = Media("8615800001795", "absent")
+OTHER = Media("8615800001795", "other")
 
 
 @pytest.fixture
@@ -14,99 +14,101 @@ def evidence() -> Evidence:
     return Evidence()
 
 
-def missed(evidence: Evidence, media: Media, now: float) -> bool:
-    """Neither deleted nor found: what to make of it."""
+def is_absent(evidence: Evidence, media: Media, now: float) -> bool:
+    """Whether a media file counts as absent after a failed `deleteMedia` and a failed `getMedia`."""
     evidence.failed(media, now - 0.2)
     evidence.failed(media, now)
     return evidence.is_absent(media, now)
 
 
-def test_a_provider_that_confirms_nothing_proves_nothing(evidence: Evidence) -> None:
+def test_absence_without_any_confirmation_is_not_proved(evidence: Evidence) -> None:
     assert not evidence.is_alive(0)
-    assert not missed(evidence, GONE, 0)
-    assert not missed(evidence, GONE, 40)
+    assert not is_absent(evidence, ABSENT, 0)
+    assert not is_absent(evidence, ABSENT, 40)
 
 
-def test_a_calm_provider_that_works_for_others_is_believed_at_once(evidence: Evidence) -> None:
-    evidence.confirmed(UNKNOWN, 0)
-    assert missed(evidence, GONE, 30)
+def test_absence_with_recent_confirmation_is_proved_at_once(evidence: Evidence) -> None:
+    evidence.confirmed(OTHER, 0)
+    assert is_absent(evidence, ABSENT, 30)
 
 
-def test_proof_of_life_is_good_for_a_minute(evidence: Evidence) -> None:
-    evidence.confirmed(UNKNOWN, 0)
+def test_confirmation_expires_after_a_minute(evidence: Evidence) -> None:
+    evidence.confirmed(OTHER, 0)
     assert evidence.is_alive(59.9)
     assert not evidence.is_alive(60)
     assert not evidence.is_alive(61)
-    assert not missed(evidence, GONE, 60)
+    assert not is_absent(evidence, ABSENT, 60)
 
 
-def test_the_beginning_of_an_outage_is_not_taken_for_absence(evidence: Evidence) -> None:
-    evidence.confirmed(UNKNOWN, 0)
-    evidence.failed(UNKNOWN, 1)
-    assert not missed(evidence, GONE, 2)
-    assert not missed(evidence, GONE, 40)
+def test_absence_at_start_of_outage_is_not_proved(evidence: Evidence) -> None:
+    evidence.confirmed(OTHER, 0)
+    evidence.failed(OTHER, 1)
+    assert not is_absent(evidence, ABSENT, 2)
+    assert not is_absent(evidence, ABSENT, 40)
 
 
-def test_a_confirmation_between_two_misses_proves_absence_even_in_bad_weather(evidence: Evidence) -> None:
-    evidence.confirmed(UNKNOWN, 0)
-    evidence.failed(UNKNOWN, 1)
-    assert not missed(evidence, GONE, 2)
-    evidence.confirmed(UNKNOWN, 3)
-    evidence.failed(UNKNOWN, 4)
-    assert missed(evidence, GONE, 40)
+def test_confirmation_between_failures_proves_absence_in_outage(evidence: Evidence) -> None:
+    evidence.confirmed(OTHER, 0)
+    evidence.failed(OTHER, 1)
+    assert not is_absent(evidence, ABSENT, 2)
+    evidence.confirmed(OTHER, 3)
+    evidence.failed(OTHER, 4)
+    assert is_absent(evidence, ABSENT, 40)
 
 
-def test_an_answer_that_was_asked_for_before_the_first_miss_proves_nothing(evidence: Evidence) -> None:
-    evidence.failed(UNKNOWN, 1)
-    assert not missed(evidence, GONE, 10)
-    evidence.confirmed(UNKNOWN, 9)  # it arrived late
-    assert not missed(evidence, GONE, 40)
+def test_confirmation_requested_before_first_failure_is_no_proof(evidence: Evidence) -> None:
+    evidence.failed(OTHER, 1)
+    assert not is_absent(evidence, ABSENT, 10)
+    evidence.confirmed(OTHER, 9)  # the time of its request; the response arrived later
+    assert not is_absent(evidence, ABSENT, 40)
 
 
-def test_an_answer_that_was_asked_for_just_then_proves_nothing_either(evidence: Evidence) -> None:
-    evidence.failed(UNKNOWN, 1)
-    assert not missed(evidence, GONE, 10)
-    evidence.confirmed(UNKNOWN, 10)
-    assert not missed(evidence, GONE, 40)
+def test_confirmation_requested_at_first_failure_is_no_proof(evidence: Evidence) -> None:
+    evidence.failed(OTHER, 1)
+    assert not is_absent(evidence, ABSENT, 10)
+    evidence.confirmed(OTHER, 10)
+    assert not is_absent(evidence, ABSENT, 40)
 
 
-def test_late_answers_do_not_turn_the_proof_back(evidence: Evidence) -> None:
-    evidence.confirmed(UNKNOWN, 50)
-    evidence.confirmed(UNKNOWN, 0)
+def test_late_response_keeps_the_newer_confirmation(evidence: Evidence) -> None:
+    evidence.confirmed(OTHER, 50)
+    evidence.confirmed(OTHER, 0)
     assert evidence.is_alive(100)
 
 
-def test_a_media_that_was_found_after_all_begins_anew(evidence: Evidence) -> None:
-    evidence.confirmed(UNKNOWN, 0)
-    evidence.failed(UNKNOWN, 1)
-    assert not missed(evidence, GONE, 2)
-    evidence.confirmed(GONE, 3)
-    assert not missed(evidence, GONE, 4)
+def test_media_found_later_needs_new_evidence(evidence: Evidence) -> None:
+    evidence.confirmed(OTHER, 0)
+    evidence.failed(OTHER, 1)
+    assert not is_absent(evidence, ABSENT, 2)
+    evidence.confirmed(ABSENT, 3)
+    assert not is_absent(evidence, ABSENT, 4)
 
 
-def test_a_failure_of_long_ago_disturbs_nobody(evidence: Evidence) -> None:
-    evidence.failed(UNKNOWN, 0)
-    evidence.confirmed(UNKNOWN, 50)
-    assert missed(evidence, GONE, 60)
+def test_other_failure_a_minute_ago_is_ignored(evidence: Evidence) -> None:
+    evidence.failed(OTHER, 0)
+    evidence.confirmed(OTHER, 50)
+    assert is_absent(evidence, ABSENT, 60)
 
 
-def test_so_does_one_of_a_little_longer_ago(evidence: Evidence) -> None:
-    evidence.failed(UNKNOWN, 0)
-    evidence.confirmed(UNKNOWN, 50)
-    assert missed(evidence, GONE, 61)
+def test_other_failure_over_a_minute_ago_is_ignored(evidence: Evidence) -> None:
+    evidence.failed(OTHER, 0)
+    evidence.confirmed(OTHER, 50)
+    assert is_absent(evidence, ABSENT, 61)
 
 
-def test_a_failure_within_the_minute_makes_the_first_miss_wait(evidence: Evidence) -> None:
-    evidence.failed(UNKNOWN, 0)
-    evidence.confirmed(UNKNOWN, 50)
-    assert not missed(evidence, GONE, 59.9)
+def test_other_failure_within_a_minute_delays_the_proof(evidence: Evidence) -> None:
+    evidence.failed(OTHER, 0)
+    evidence.confirmed(OTHER, 50)
+    assert not is_absent(evidence, ABSENT, 59.9)
 
 
-def test_very_many_failures_are_not_all_remembered(evidence: Evidence) -> None:
-    evidence.confirmed(UNKNOWN, 0)
-    evidence.failed(UNKNOWN, 0)
+def test_failures_beyond_the_limit_are_forgotten(evidence: Evidence) -> None:
+    evidence.confirmed(OTHER, 0)
+    evidence.failed(OTHER, 0)
     for number in range(10_001):
-        assert not missed(evidence, Media("8615800001795", str(number)), 1)
-    evidence.confirmed(UNKNOWN, 2)
-    assert missed(evidence, Media("8615800001795", "1"), 3)
-    assert not missed(evidence, Media("8615800001795", "0"), 3)  # forgotten, and so waits for another miss
+        assert not is_absent(evidence, Media("8615800001795", str(number)), 1)
+    evidence.confirmed(OTHER, 2)
+    assert is_absent(evidence, Media("8615800001795", "1"), 3)
+    assert not is_absent(
+        evidence, Media("8615800001795", "0"), 3
+    )  # its first failure is forgotten, so another must follow

@@ -1,4 +1,4 @@
-"""The clock that requests are signed by, and what it learns from the provider's `Date`."""
+"""The clock that requests are signed with, and its correction by the provider's `Date`."""
 
 import time
 
@@ -11,7 +11,7 @@ NOW_MS = 1_768_469_213_000  # Thu, 15 Jan 2026 09:26:53 GMT
 DAY_MS = 86_400_000
 
 
-def test_the_systems_clock_counts_milliseconds() -> None:
+def test_system_clock_counts_milliseconds() -> None:
     before_s = time.time()
     now_ms = system_clock_ms()
     assert isinstance(now_ms, int)
@@ -19,7 +19,7 @@ def test_the_systems_clock_counts_milliseconds() -> None:
 
 
 @pytest.mark.parametrize("off_ms", [0, 61_000, -61_000, DAY_MS, -DAY_MS])
-def test_a_correction_holds(off_ms: int) -> None:
+def test_correction_holds_until_the_next(off_ms: int) -> None:
     system_ms = NOW_MS
     clock = CorrectedClock(lambda: system_ms)
     assert clock() == NOW_MS
@@ -31,7 +31,7 @@ def test_a_correction_holds(off_ms: int) -> None:
 
 
 @pytest.mark.parametrize("server_ms", [None, 0, NOW_MS + DAY_MS + 1, NOW_MS - DAY_MS - 1])
-def test_an_absurd_or_missing_time_changes_nothing(server_ms: int | None) -> None:
+def test_correction_missing_or_over_a_day_off_is_refused(server_ms: int | None) -> None:
     clock = CorrectedClock(lambda: NOW_MS)
     assert not clock.correct(server_ms)
     assert clock() == NOW_MS
@@ -51,5 +51,5 @@ def test_an_absurd_or_missing_time_changes_nothing(server_ms: int | None) -> Non
         ("120", None),
     ],
 )
-def test_http_dates(text: str | None, time_ms: int | None) -> None:
+def test_http_date_is_parsed_or_none(text: str | None, time_ms: int | None) -> None:
     assert http_date_ms(text) == time_ms

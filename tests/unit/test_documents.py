@@ -1,4 +1,4 @@
-"""What README.md tells people to run does what it says, and docs/kms.md admits whom the template needs."""
+"""The documentation agrees with the code: commands, policies, settings and names."""
 
 import json
 import re
@@ -9,24 +9,26 @@ import botocore.session
 import jq
 import pytest
 from botocore.validate import validate_parameters
+from samcli.yamlhelper import yaml_parse
 
 from media_cleanup.triggers.parsing import S3_BATCH_SCHEMA
 from tests.conftest import EVENTS
 from tests.unit.test_template import TEMPLATE
+from tools.settings_page import PAGE, settings_page
 
-README = (EVENTS.parent / "README.md").read_text()
+ROOT = EVENTS.parent
+CONNECT = (ROOT / "docs/connect-a-bucket.md").read_text()
+BACKFILL = (ROOT / "docs/backfill.md").read_text()
+TESTS = ROOT / "tests"
 CREATIONS = {"QueueArn": "arn:aws:sqs:us-east-1:123456789012:thumbnails", "Events": ["s3:ObjectCreated:*"]}
-UNKNOWN = {
-    "LambdaFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:other",
-    "Events": ["s3:ObjectTagging:*"],
-}
-EXISTING = {"QueueConfigurations": [CREATIONS], "LambdaFunctionConfigurations": [UNKNOWN]}
+OTHER = {"LambdaFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:other", "Events": ["s3:ObjectTagging:*"]}
+EXISTING = {"QueueConfigurations": [CREATIONS], "LambdaFunctionConfigurations": [OTHER]}
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:DeleteMedia"
 
 
 def merged(program: str, existing: list[object]) -> Any:  # noqa: ANN401 (whatever jq makes of it)
-    """What a jq program of README.md makes of a bucket's configuration; without one, the AWS CLI prints nothing."""
-    [text] = re.findall(rf"jq -s[^']*'([^']*{program}[^']*)'", README)
+    """A bucket's configuration after a jq program of the page; without one, the AWS CLI prints nothing."""
+    [text] = re.findall(rf"jq -s[^']*'([^']*{program}[^']*)'", CONNECT)
     return jq.compile(text, args={"arn": ARN}).input_value(existing).first()
 
 
@@ -45,7 +47,7 @@ def test_the_merging_command_keeps_what_a_bucket_has(existing: list[Any]) -> Non
 
 
 def test_the_command_for_a_batch_job_is_one_that_s3_takes() -> None:
-    [command] = re.findall(r"aws s3control create-job (.*?)\n```", README, flags=re.DOTALL)
+    [command] = re.findall(r"aws s3control create-job (.*?)\n```", BACKFILL, flags=re.DOTALL)
     words = shlex.split(command.replace("\\\n", " "))
     [flag] = [word for word in words if word.startswith("--no-")]
     words.remove(flag)
@@ -66,7 +68,7 @@ def test_the_command_for_a_batch_job_is_one_that_s3_takes() -> None:
 
 
 def test_the_keys_policy_admits_the_services_that_send_to_queues_and_topic() -> None:
-    [text] = re.findall(r"```json\n(.*?)```", (EVENTS.parent / "docs/kms.md").read_text(), flags=re.DOTALL)
+    [text] = re.findall(r"```json\n(.*?)```", (ROOT / "docs/kms.md").read_text(), flags=re.DOTALL)
     _, senders, logs = json.loads(text)["Statement"]
     policies = [one for one in TEMPLATE["Resources"].values() if one["Type"].endswith(("QueuePolicy", "TopicPolicy"))]
     sending = set(re.findall(r'"Service": "([a-z0-9.]+)"', json.dumps(policies)))
@@ -78,3 +80,45 @@ def test_the_keys_policy_admits_the_services_that_send_to_queues_and_topic() -> 
         assert pattern.split(":log-group:")[1].removesuffix("*") == name.replace(
             "${AWS::StackName}", "whatsapp-media-cleanup"
         ).removesuffix("DeleteMedia").removesuffix("IndexMedia")
+
+
+def test_settings_page_is_generated_from_template() -> None:
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    assert PAGE.read_text() == settings_page(template), "run `python -m tools.settings_page`"
+    for name in template["Parameters"]:
+        assert f"### `{name}`\n" in PAGE.read_text()
+
+
+def test_readme_fits_its_size_limit() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= 9_000
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md", "events/README.md"])
+def test_relative_links_of_page_exist(page: str) -> None:  # those within docs/ are checked by `mkdocs build --strict`
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text())
+    relative = [link for link in links if "://" not in link and not link.startswith("../../actions/")]  # of GitHub
+    assert [link for link in relative if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_navigation_names_every_page() -> None:
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert set(re.findall(r"[a-z/-]+\.md", (ROOT / "mkdocs.yml").read_text())) == pages
+
+
+def test_each_test_named_in_tests_readme_exists() -> None:
+    readme = (TESTS / "README.md").read_text()
+    references = set(re.findall(r"`([a-z_/0-9]+\.py)::([A-Za-z_0-9]+)`", readme))
+    assert references
+    missing = [
+        f"{file}::{name}" for file, name in sorted(references) if f"def {name}(" not in (TESTS / file).read_text()
+    ]
+    assert missing == []
+
+
+def test_each_file_named_in_tests_readme_exists() -> None:
+    readme = (TESTS / "README.md").read_text()
+    files = re.findall(
+        r"`((?:unit|integration|e2e|model|redelivery_model|chaos|mutation)/[a-z_0-9/]*(?:\.[a-z]+)?)", readme
+    )
+    assert files
+    assert [file for file in files if not (TESTS / file).exists()] == []

@@ -1,4 +1,4 @@
-"""Numbers are masked wherever they appear; Media-IDs and ARNs stay readable."""
+"""Masked phone numbers in text; Media-IDs and ARNs stay readable."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from media_cleanup.masking import mask_number, mask_numbers
         ("", "****"),
     ],
 )
-def test_what_stays_of_a_number(number: str, masked: str) -> None:
+def test_number_shows_first_five_and_last_four_digits(number: str, masked: str) -> None:
     assert mask_number(number) == masked
 
 
@@ -34,5 +34,5 @@ def test_what_stays_of_a_number(number: str, masked: str) -> None:
         ("٨٦١٥٨٠٠٠٠١٧٩٥", "٨٦١٥٨****١٧٩٥"),
     ],
 )
-def test_numbers_in_text(text: str, masked: str) -> None:
+def test_text_masks_numbers_but_not_media_ids_and_arns(text: str, masked: str) -> None:
     assert mask_numbers(text) == masked

@@ -1,4 +1,4 @@
-"""Settings: each wrong variable is named, with the reason."""
+"""Settings from environment variables; errors name the variable and the reason."""
 
 import pytest
 
@@ -20,7 +20,7 @@ REQUIRED = {
 }
 
 
-def test_everything_else_has_a_default() -> None:
+def test_optional_variables_have_defaults() -> None:
     settings = DeleteMediaSettings.from_environment(REQUIRED)
     assert settings.sign_algorithm == "md5"
     assert settings.default_business_phone is None
@@ -31,7 +31,7 @@ def test_everything_else_has_a_default() -> None:
     assert settings.concurrent_calls == 10
 
 
-def test_an_empty_variable_counts_as_unset() -> None:
+def test_empty_variable_counts_as_not_set() -> None:
     unset = dict.fromkeys(
         ["NXCLOUD_SIGN_ALGORITHM", "DEFAULT_BUSINESS_PHONE", "OBJECT_KEY_PATTERN", "DRY_RUN", "VERIFY_ABSENCE"], ""
     )
@@ -39,14 +39,14 @@ def test_an_empty_variable_counts_as_unset() -> None:
 
 
 @pytest.mark.parametrize("name", ["MEDIA_INDEX_TABLE", "DELETION_QUEUE_URL", "DEAD_LETTER_QUEUE_URL"])
-def test_what_the_index_function_cannot_do_without_is_named(name: str) -> None:
+def test_index_settings_without_required_variable_are_refused(name: str) -> None:
     required = {"MEDIA_INDEX_TABLE": "t", "DELETION_QUEUE_URL": "q", "DEAD_LETTER_QUEUE_URL": "d"}
     assert IndexMediaSettings.from_environment(required) == IndexMediaSettings("t", "q", "d", None, "", 10)
     with pytest.raises(SettingsError, match=f"^{name} is not set$"):
         IndexMediaSettings.from_environment(required | {name: ""})
 
 
-def test_the_sweeps_settings() -> None:
+def test_sweep_settings_are_parsed_or_refused() -> None:
     required = {"MEDIA_INDEX_TABLE": "t", "DELETION_QUEUE_URL": "q"}
     assert SweepIndexSettings.from_environment(required) == SweepIndexSettings("t", "q", "", 24 * 3600)
     assert SweepIndexSettings.from_environment(required | {"SWEEP_EVERY_DAYS": "0"}).every_s == 0
@@ -60,15 +60,15 @@ def test_the_sweeps_settings() -> None:
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_a_missing_variable_is_named(name: str) -> None:
+def test_delete_settings_without_required_variable_are_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name} is not set$"):
         DeleteMediaSettings.from_environment(REQUIRED | {name: ""})
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "why"),
+    ("name", "value", "reason"),
     [
-        ("NXCLOUD_BASE_URL", "api2.nxcloud.com", "no address"),
+        ("NXCLOUD_BASE_URL", "api2.nxcloud.com", "no URL"),
         ("NXCLOUD_BASE_URL", "ftp://api2.nxcloud.com", "must begin with https"),
         ("NXCLOUD_BASE_URL", "http://api2.nxcloud.com", "must begin with https"),
         ("NXCLOUD_BASE_URL", "http://10.0.0.1", "must begin with https"),
@@ -76,10 +76,10 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("NXCLOUD_BASE_URL", "https://user:password@api2.nxcloud.com", "user name"),
         ("NXCLOUD_BASE_URL", "https://@api2.nxcloud.com", "user name"),
         ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/?a=b", "query"),
-        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:port", "no address"),
-        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:0", "no address"),
-        ("NXCLOUD_BASE_URL", "https://[::1", "no address"),
-        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/a b", "no address"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:port", "no URL"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:0", "no URL"),
+        ("NXCLOUD_BASE_URL", "https://[::1", "no URL"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/a b", "no URL"),
         ("NXCLOUD_SIGN_ALGORITHM", "sha1", "md5, sha256"),
         ("DEFAULT_BUSINESS_PHONE", "+86 158", "printable ASCII"),
         ("OBJECT_KEY_PATTERN", "(?P<media_id>", "does not compile"),
@@ -91,12 +91,12 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("CONCURRENT_CALLS", "five", "whole number from 1 to 10"),
     ],
 )
-def test_a_wrong_variable_is_named_with_the_reason(name: str, value: str, why: str) -> None:
-    with pytest.raises(SettingsError, match=rf"^{name}\b.*{why}"):
+def test_invalid_variable_is_refused_with_the_reason(name: str, value: str, reason: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name}\b.*{reason}"):
         DeleteMediaSettings.from_environment(REQUIRED | {name: value})
 
 
-def test_no_password_in_an_address_is_shown() -> None:
+def test_password_in_url_is_not_in_the_error() -> None:
     with pytest.raises(SettingsError) as caught:
         DeleteMediaSettings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": "https://user:hunter2@example.com"})
     assert "hunter2" not in str(caught.value)
@@ -112,11 +112,11 @@ def test_no_password_in_an_address_is_shown() -> None:
         "http://host.docker.internal:8080",
     ],
 )
-def test_plain_http_is_for_this_machine(url: str) -> None:
+def test_plain_http_url_of_this_machine_is_accepted(url: str) -> None:
     assert DeleteMediaSettings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": url + "/"}).base_url == url
 
 
-def test_the_default_phone_loses_its_plus() -> None:
+def test_default_phone_loses_the_leading_plus() -> None:
     assert (
         DeleteMediaSettings.from_environment(REQUIRED | {"DEFAULT_BUSINESS_PHONE": "+49301"}).default_business_phone
         == "49301"

@@ -1,4 +1,4 @@
-"""Signatures, against the provider's own vectors and by hand."""
+"""Signatures, compared with the provider's published vectors and with literals."""
 
 import hashlib
 
@@ -19,22 +19,22 @@ VECTOR_SECRET = "abciiiko2k3"  # noqa: S105 (published by the provider)
         ('{"id": 10001, "name": "牛小信"}', "d0c24a9886c629330d7f3f2056c65bc2"),
     ],
 )
-def test_the_providers_own_vectors(body: str, expected: str) -> None:
+def test_signature_equals_the_providers_vectors(body: str, expected: str) -> None:
     assert sign(VECTOR_HEADERS, body.encode(), VECTOR_SECRET) == expected
 
 
-def test_sha256_signs_the_same_text() -> None:
+def test_sha256_signs_the_same_text_as_md5() -> None:
     text = "accessKey=k&action=deleteMedia&bizType=2&ts=1&body={}&accessSecret=s"
     headers = {"ts": "1", "bizType": "2", "action": "deleteMedia", "accessKey": "k"}
     assert sign(headers, b"{}", "s", "sha256") == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_an_empty_body_is_left_out() -> None:
+def test_empty_body_is_not_signed() -> None:
     expected = hashlib.md5(b"accessKey=k&accessSecret=s").hexdigest()  # noqa: S324 (the provider's choice)
     assert sign({"accessKey": "k"}, b"", "s") == expected
 
 
-def test_a_request_is_signed_over_the_bytes_that_it_sends() -> None:
+def test_request_signature_covers_the_sent_bytes() -> None:
     request = Request("POST", "https://example.com", data='{"name": "牛小信"}'.encode()).prepare()
     SignatureAuth(Credentials("k", "s"), "deleteMedia", lambda: 1655710885431)(request)
     signed = {"accessKey": "k", "action": "deleteMedia", "bizType": "2", "ts": "1655710885431"}
@@ -44,14 +44,14 @@ def test_a_request_is_signed_over_the_bytes_that_it_sends() -> None:
     assert "algorithm" not in request.headers
 
 
-def test_sha256_is_named_in_a_header() -> None:
+def test_sha256_adds_the_algorithm_header() -> None:
     request = Request("POST", "https://example.com", data=b"{}").prepare()
     SignatureAuth(Credentials("k", "s"), "deleteMedia", lambda: 1, "sha256")(request)
     assert request.headers["algorithm"] == "sha256"
     assert len(request.headers["sign"]) == 64
 
 
-def test_text_is_signed_as_the_bytes_that_it_becomes() -> None:
+def test_text_body_is_signed_as_utf8() -> None:
     request = Request("POST", "https://example.com", data="é").prepare()
     SignatureAuth(Credentials("k", "s"), "a", lambda: 1)(request)
     assert request.headers["sign"] == sign(
@@ -59,7 +59,7 @@ def test_text_is_signed_as_the_bytes_that_it_becomes() -> None:
     )
 
 
-def test_a_multipart_body_is_not_signed() -> None:
+def test_multipart_body_is_not_signed() -> None:
     request = Request("POST", "https://example.com", files={"file": b"bytes"}).prepare()
     SignatureAuth(Credentials("k", "s"), "uploadMedia", lambda: 1)(request)
     assert request.headers["sign"] == sign(
@@ -67,7 +67,7 @@ def test_a_multipart_body_is_not_signed() -> None:
     )
 
 
-def test_each_attempt_has_its_own_time_and_signature() -> None:
+def test_each_request_gets_a_new_time_and_signature() -> None:
     times = iter([1, 2])
     auth = SignatureAuth(Credentials("k", "s"), "deleteMedia", lambda: next(times))
     first, second = (auth(Request("POST", "https://example.com", data=b"{}").prepare()) for _ in range(2))
@@ -75,24 +75,24 @@ def test_each_attempt_has_its_own_time_and_signature() -> None:
     assert first.headers["sign"] != second.headers["sign"]
 
 
-def test_credentials_do_not_show() -> None:
+def test_credentials_repr_hides_key_and_secret() -> None:
     shown = repr(Credentials("the-key", "the-secret")) + str(Credentials("the-key", "the-secret"))
     assert "the-key" not in shown
     assert "the-secret" not in shown
 
 
 @pytest.mark.parametrize("access_key", ["", "two words", "line\nbreak", "schlüssel"])
-def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(access_key: str) -> None:
+def test_access_key_invalid_in_a_header_is_refused_unnamed(access_key: str) -> None:
     with pytest.raises(ValueError, match="printable ASCII") as caught:
         Credentials(access_key, "s")
     assert not access_key or access_key not in str(caught.value)
 
 
-def test_any_printable_character_makes_a_key() -> None:
+def test_access_key_accepts_all_printable_ascii() -> None:
     every = "".join(map(chr, range(0x21, 0x7F)))
     assert Credentials(every, "a secret").access_key == every
 
 
-def test_an_empty_secret_is_refused() -> None:
+def test_access_secret_empty_is_refused() -> None:
     with pytest.raises(ValueError, match="empty"):
         Credentials("k", "")

@@ -10,7 +10,7 @@ import pytest
 
 from localdev.cloud import ROOT
 from localdev.expanded import PACKED, expanded
-from media_cleanup.aws.media_index import _SWEEP
+from media_cleanup.aws.sweep_checkpoint import _KEY
 from media_cleanup.settings import (
     DEFAULT_OBJECT_KEY_PATTERN,
     DeleteMediaSettings,
@@ -255,15 +255,15 @@ def test_a_role_may_do_no_more_than_it_needs(role: str, actions: dict[str, objec
 def test_the_sweep_writes_nothing_but_how_far_it_has_come() -> None:
     statements = RESOURCES["SweepIndexRole"]["Policies"][0]["PolicyDocument"]["Statement"]
     [writing] = [each for each in statements if each.get("Sid") == "RememberProgress"]
-    assert writing["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [_SWEEP["object"]["S"]]}}
+    assert writing["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [_KEY["object"]["S"]]}}
 
 
 def test_the_sweep_is_scheduled_where_it_is_asked_for() -> None:
     rule = RESOURCES["SweepIndexFunctionNextSlice"]
-    assert rule["State"] == {"Fn::If": ["SweepIndex", "ENABLED", "DISABLED"]}
+    assert rule["State"] == {"Fn::If": ["Sweep", "ENABLED", "DISABLED"]}
     assert rule["ScheduleExpression"] == "rate(1 minute)"
     assert [target["Arn"] for target in rule["Targets"]] == [{"Ref": f"{SWEEP}Aliaslive"}]
-    assert TEMPLATE["Conditions"]["SweepIndex"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SweepEveryDays"}, "0"]}]}
+    assert TEMPLATE["Conditions"]["Sweep"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SweepEveryDays"}, "0"]}]}
     assert TEMPLATE["Parameters"]["SweepEveryDays"]["Default"] == 0
 
 

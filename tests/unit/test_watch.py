@@ -8,14 +8,14 @@ import pytest
 
 from localdev.cloud import ROOT
 from media_cleanup.outcome import Outcome
-from media_cleanup.reporting import DELETION, LINKING, Delivery, _line
+from media_cleanup.reporting import DELETION, LINKING, Delivery, log_fields
 from media_cleanup.result import Result
 from tests.unit.test_template import RESOURCES, TEMPLATE
 
 COUNTS = {*DELETION.counters.values(), *LINKING.counters.values()}
 SWEPT = {"SweptLinks", "SweptGone", "SweptUnknown"}
 METRICS = COUNTS | SWEPT | {"AuthenticationFailed", "ProviderLatency", "DeletionLag"}
-FIELDS = {*_line(Result(outcome=Outcome.DELETED), Delivery("sqs")), "message", "level", "@timestamp"}
+FIELDS = {*log_fields(Result(outcome=Outcome.DELETED), Delivery("sqs")), "message", "level", "@timestamp"}
 ALARMS = {
     name: RESOURCES[name] for name, one in TEMPLATE["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"
 }
@@ -24,7 +24,7 @@ QUERIES = {
     for name, one in TEMPLATE["Resources"].items()
     if one["Type"] == "AWS::Logs::QueryDefinition"
 }
-OPERATIONS = (ROOT / "docs/operations.md").read_text()
+OPERATIONS = ROOT / "docs/operations"
 each_alarm = pytest.mark.parametrize("name", ALARMS)
 
 
@@ -38,12 +38,12 @@ def dashboard() -> Any:  # noqa: ANN401 (whatever JSON holds)
 def test_an_alarms_description_says_what_to_do_first_and_where_more_stands(name: str) -> None:
     description = ALARMS[name]["AlarmDescription"]
     assert ". First " in description
-    [title] = re.findall(r'docs/operations\.md, "([^"]+)"', description)
-    assert f"\n## {title}\n\n" in OPERATIONS
-    section = OPERATIONS.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    assert f"`{name}`" in section
-    assert "First look" in section
-    assert "Repair" in section or "repair" in section
+    [page] = re.findall(r"docs/operations/([a-z-]+\.md)", description)
+    text = (OPERATIONS / page).read_text()
+    assert f"`{name}`" in text
+    assert "\n## First look\n" in text
+    assert "\n## Repair\n" in text
+    assert f"`{name}`" in (OPERATIONS / "index.md").read_text()
 
 
 @each_alarm

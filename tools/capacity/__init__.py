@@ -1,1 +1,1 @@
-"""What many deletions a day, and a day without NXCloud, do to the queue: `make simulate`."""
+"""Simulates the capacity of the deletion queue: `make capacity`."""

@@ -1,4 +1,4 @@
-"""Deletes media in SQS batches, written the way that tutorials write it: with the same features on the main path."""
+"""Deletes media files in SQS batches, written as in tutorials, with the same features on the main path."""
 
 import hashlib
 import json

@@ -1,0 +1,77 @@
+"""The redelivery schedule: delays, Retry-After, and giving up."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.result import Result
+from media_cleanup.triggers.backoff import MAX_ATTEMPTS, backoff_s, give_up
+
+UNAVAILABLE = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.PROVIDER_FAILED)
+HOUR_S = 3600
+
+
+@pytest.mark.parametrize("attempt", [15, 16, 20])
+def test_unavailable_from_the_15th_attempt_is_given_up(attempt: int) -> None:
+    unavailable = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.NO_ANSWER, detail="silence")
+    assert give_up(unavailable, attempt) == Result(
+        outcome=Outcome.REJECTED, reason=Reason.GAVE_UP, last_reason=Reason.NO_ANSWER, detail="silence"
+    )
+
+
+@pytest.mark.parametrize("attempt", [1, 14])
+def test_unavailable_before_the_15th_attempt_is_unchanged(attempt: int) -> None:
+    assert give_up(UNAVAILABLE, attempt) == UNAVAILABLE
+
+
+@pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.UNAVAILABLE])
+def test_final_outcome_is_never_given_up(outcome: Outcome) -> None:
+    result = Result(outcome=outcome, reason=Reason.REMEMBERED)
+    assert give_up(result, 15) == result
+
+
+@pytest.mark.parametrize(
+    ("attempt", "jitter", "delay_s"),
+    [
+        (1, 0, 30),
+        (1, 1, 36),
+        (2, 0, 60),
+        (2, 0.5, 66),
+        (9, 0, 7_680),
+        (10, 0, 14_400),
+        (14, 1, 17_280),
+        (10_000, 0, 14_400),
+    ],
+)
+def test_backoff_doubles_up_to_four_hours_plus_a_fifth(attempt: int, jitter: float, delay_s: int) -> None:
+    assert backoff_s(UNAVAILABLE, attempt, jitter) == delay_s
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "delay_s"), [(None, 30), (0, 30), (29, 30), (31, 31), (14_400, 14_400), (10**9, 14_400)]
+)
+def test_retry_after_longer_than_the_backoff_is_used(retry_after_s: int | None, delay_s: int) -> None:
+    assert backoff_s(replace(UNAVAILABLE, retry_after_s=retry_after_s), 1, 0) == delay_s
+
+
+def test_media_in_progress_is_retried_after_30_seconds() -> None:
+    assert backoff_s(replace(UNAVAILABLE, reason=Reason.IN_PROGRESS), 9, 1) == 30
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.none() | st.integers(0, 10**6)), min_size=30, max_size=30))
+def test_message_always_unavailable_is_retried_for_24_hours(draws: list[tuple[float, int | None]]) -> None:
+    clock_s, attempt = 0, 0
+    for jitter, retry_after_s in draws:  # a message in SQS: received, hidden for its delay, received again
+        attempt += 1
+        result = give_up(replace(UNAVAILABLE, retry_after_s=retry_after_s), attempt)
+        if result.outcome is Outcome.REJECTED:
+            break
+        hidden_s = backoff_s(result, attempt, jitter)
+        assert hidden_s <= 12 * HOUR_S  # the longest visibility timeout of SQS
+        clock_s += hidden_s
+    assert attempt == MAX_ATTEMPTS < 20  # the queue's maxReceiveCount is for crashes only
+    assert (result.reason, result.last_reason) == (Reason.GAVE_UP, Reason.PROVIDER_FAILED)
+    assert 24 * HOUR_S <= clock_s <= 4 * 24 * HOUR_S  # the queue keeps a message for four days

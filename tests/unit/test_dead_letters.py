@@ -1,0 +1,49 @@
+"""Message attributes of dead letters."""
+
+from datetime import UTC, datetime
+
+from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.reporting import Delivery
+from media_cleanup.result import Result
+from media_cleanup.triggers.dead_letters import dead_letter_attributes
+
+FAILED_AT = datetime(2026, 1, 15, 9, 26, 53, tzinfo=UTC)
+
+
+def attribute_values(result: Result, delivery: Delivery) -> dict[str, str]:
+    attributes = dead_letter_attributes(result, delivery, FAILED_AT)
+    assert {attribute["DataType"] for attribute in attributes.values()} == {"String"}
+    return {name: attribute["StringValue"] for name, attribute in attributes.items()}
+
+
+def test_dead_letter_explains_itself_without_logs() -> None:
+    result = Result(
+        outcome=Outcome.REJECTED,
+        reason=Reason.REFUSED_BY_PROVIDER,
+        provider_code=9002,
+        provider_message="wrong number",
+    )
+    assert attribute_values(result, Delivery("sqs", message_id="m-1")) == {
+        "reason": "refused_by_provider",
+        "provider_code": "9002",
+        "provider_message": "wrong number",
+        "failed_at": "2026-01-15T09:26:53+00:00",
+        "source_message_id": "m-1",
+    }
+
+
+def test_attribute_without_value_is_left_out() -> None:  # SQS refuses empty ones
+    result = Result(outcome=Outcome.REJECTED, reason=Reason.NOT_UNDERSTOOD, provider_message=" \x00\x1b ")
+    assert attribute_values(result, Delivery("sqs")).keys() == {"reason", "failed_at"}
+
+
+def test_attributes_are_sanitized_masked_and_cut() -> None:
+    result = Result(
+        outcome=Outcome.REJECTED,
+        reason=Reason.NOT_UNDERSTOOD,
+        detail="a\x00b\ud800c\uffff",
+        provider_message="8615800001795 " + "x" * 300,
+    )
+    attributes = attribute_values(result, Delivery("sqs"))
+    assert attributes["reason"] == "not_understood: abc"
+    assert attributes["provider_message"] == "86158****1795 " + "x" * 242

@@ -1,0 +1,470 @@
+"""Requests parsed from events and messages, in all their envelopes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media_cleanup.errors import MalformedError
+from media_cleanup.model import Media, S3Object
+from media_cleanup.outcome import Reason
+from media_cleanup.request import Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType, Request
+from media_cleanup.triggers.parsing import detect_trigger, parse_batch_tasks, parse_body, parse_payload
+from tests.conftest import EVENTS, MEDIA_ID, PHONE, sample
+
+BUCKET = "example-bucket"
+KEY = f"{PHONE}/{MEDIA_ID}.jpg"
+FILE = S3Object(BUCKET, KEY)
+MEDIA = Media(PHONE, MEDIA_ID)
+SECOND_ID = "0b54f2c0-6f5b-4d2f-9a52-2b1d0f6f0d11"
+THIRD_KEY = f"{PHONE}/5c9e9e0e-3d0c-4a55-8f0a-7a1f3b8c2d42.jpg"
+OCCURRED_MS = 1768469213589  # 2026-01-15T09:26:53.589Z
+OCCURRED_S_MS = 1768469213000  # EventBridge gives whole seconds
+
+
+def parse(event: Any) -> list[Request]:  # noqa: ANN401 (any JSON)
+    """The requests of an event; those of its messages where it is an SQS event."""
+    if detect_trigger(event) == "sqs":
+        return [request for record in event["Records"] for request in parse_body(record["body"], None)]
+    return parse_payload(event, None)
+
+
+def parse_object_event(event: Any) -> ObjectEvent:  # noqa: ANN401 (any JSON)
+    """The first request of an event, which must be an object event."""
+    action = parse(event)[0].action
+    assert isinstance(action, ObjectEvent)
+    return action
+
+
+@pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
+def test_sample_name_begins_with_trigger(path: Path) -> None:
+    assert detect_trigger(json.loads(path.read_text())) == path.stem.partition("-")[0]
+
+
+REQUESTED = ObjectEvent(ObjectEventType.REQUESTED, "request", FILE)
+REMOVED = ObjectEvent(ObjectEventType.REMOVED, "ObjectRemoved:Delete", FILE, sequencer="0068796A6D2A1B3C4D")
+REMOVED_BY_EVENTBRIDGE = replace(REMOVED, name="Object Deleted")
+ETAG = "0123456789abcdef0123456789abcdef"
+DELETE_MARKER = replace(
+    REMOVED,
+    name="ObjectRemoved:DeleteMarkerCreated",
+    etag="d41d8cd98f00b204e9800998ecf8427e",
+    sequencer="0068796A6D2A1B3C51",
+)
+CREATED = ObjectEvent(ObjectEventType.CREATED, "ObjectCreated:Put", FILE, ETAG, "0068796A6D2A1B3C40")
+TAGGED = ObjectEvent(ObjectEventType.TAGGED, "ObjectTagging:Put", FILE, ETAG)
+
+
+@pytest.mark.parametrize(
+    ("name", "actions"),
+    [
+        ("direct-media", [MEDIA]),
+        ("direct-object", [REQUESTED]),
+        (
+            "sqs-messages",
+            [MEDIA, replace(MEDIA, media_id=SECOND_ID), replace(REQUESTED, obj=replace(FILE, key=THIRD_KEY))],
+        ),
+        ("sqs-s3-removed", [REMOVED]),
+        ("sqs-s3-test-event", [Ignored(Reason.TEST_EVENT)]),
+        ("sqs-eventbridge", [REMOVED_BY_EVENTBRIDGE]),
+        ("sqs-sns-s3", [REMOVED]),
+        ("sqs-sns-raw-s3", [REMOVED]),
+        ("sqs-failure-destination", [REMOVED]),
+        ("sqs-not-understood", [Malformed("the body is no JSON")]),
+        ("s3-removed", [REMOVED]),
+        ("s3-delete-marker", [DELETE_MARKER]),  # the version in its event is the delete marker's own
+        ("s3-created", [CREATED]),
+        ("s3-tagged", [TAGGED]),
+        ("eventbridge-deleted", [REMOVED_BY_EVENTBRIDGE]),
+        ("sns-s3", [REMOVED]),
+    ],
+)
+def test_sample_is_parsed_to_actions(name: str, actions: list[object]) -> None:
+    assert [request.action for request in parse(sample(name))] == actions
+
+
+def test_event_time_is_kept() -> None:
+    assert [request.occurred_ms for request in parse(sample("sqs-sns-s3"))] == [OCCURRED_MS]
+    assert [request.occurred_ms for request in parse(sample("eventbridge-deleted"))] == [OCCURRED_S_MS]
+    assert [request.occurred_ms for request in parse(sample("direct-object"))] == [None]
+
+
+def test_event_time_invalid_leaves_the_request() -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventTime"] = "yesterday"
+    assert parse(event) == [Request(REMOVED)]
+
+
+def test_key_is_form_decoded_in_notifications_only() -> None:
+    expected = f"menus & prices/100%+tax/{PHONE}/{MEDIA_ID}.pdf"
+    notification, eventbridge = sample("sqs-s3-several-records"), sample("eventbridge-lifecycle")
+    objects = [event.obj for event in map(parse_object_event, (notification, eventbridge))]
+    assert [obj and obj.key for obj in objects] == [expected] * 2
+
+
+def test_record_among_several_has_a_separate_message() -> None:
+    body = sample("sqs-s3-several-records")["Records"][0]["body"]
+    requests = parse_body(body, None)
+    assert [request.message for request in requests] == [
+        {"Records": [record]} for record in json.loads(body)["Records"]
+    ]
+    for request in requests:
+        assert parse_payload(request.message, None) == [
+            Request(request.action, request.occurred_ms)  # parsed alone, it is the whole message
+        ]
+
+
+def test_malformed_record_leaves_the_other_records() -> None:
+    event = sample("s3-removed")
+    event["Records"] += ["nonsense", {}, event["Records"][0]]
+    actions = [request.action for request in parse_payload(event, None)]
+    assert actions[0] == actions[3] == REMOVED
+    assert isinstance(actions[1], Malformed)
+    assert isinstance(actions[2], Malformed)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ObjectRemoved:Delete",
+        "ObjectRemoved:DeleteMarkerCreated",
+        "LifecycleExpiration:Delete",
+        "LifecycleExpiration:DeleteMarkerCreated",
+        "s3:ObjectRemoved:Delete",
+    ],
+)
+def test_deletion_and_lifecycle_events_are_removals(name: str) -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventName"] = name
+    assert parse_object_event(event) == replace(REMOVED, name=name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ObjectTagging:Delete",
+        "ObjectAcl:Put",
+        "ObjectRestore:Completed",
+        "ObjectRestore:Delete",  # the end of a restored copy; the object itself stays
+        "LifecycleTransition",
+        "IntelligentTiering",
+        "ReducedRedundancyLostObject",
+        "Replication:OperationFailedReplication",
+        "SomethingNew:Deleted",
+    ],
+)
+def test_other_s3_event_has_an_unknown_type(name: str) -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventName"] = name
+    assert parse_object_event(event) == replace(REMOVED, type=ObjectEventType.UNKNOWN, name=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "event_type"),
+    [
+        ("Object Created", ObjectEventType.CREATED),
+        ("Object Tags Added", ObjectEventType.TAGGED),
+        ("Object Tags Deleted", ObjectEventType.UNKNOWN),
+        ("Object Restore Expired", ObjectEventType.UNKNOWN),
+        ("Object Storage Class Changed", ObjectEventType.UNKNOWN),
+    ],
+)
+def test_eventbridge_event_name_maps_to_type(name: str, event_type: ObjectEventType) -> None:
+    event = sample("eventbridge-deleted") | {"detail-type": name}
+    assert parse_object_event(event) == replace(REMOVED, type=event_type, name=name)
+
+
+@pytest.mark.parametrize("kind", ["Put", "Post", "Copy", "CompleteMultipartUpload"])
+def test_created_event_of_each_kind_is_a_store(kind: str) -> None:
+    event = sample("s3-created")
+    event["Records"][0]["eventName"] = f"ObjectCreated:{kind}"
+    assert parse_object_event(event) == replace(CREATED, name=f"ObjectCreated:{kind}")
+
+
+@pytest.mark.parametrize("version", ["null", "", None])
+def test_event_version_absent_empty_or_null_is_none(version: str | None) -> None:
+    event = sample("s3-created")
+    event["Records"][0]["s3"]["object"]["versionId"] = version
+    assert parse_object_event(event) == CREATED
+
+
+def test_eventbridge_deletion_has_a_version_if_permanent() -> None:
+    event = sample("eventbridge-deleted")
+    event["detail"]["object"]["version-id"] = "some-version"
+    event["detail"]["deletion-type"] = "Permanently Deleted"
+    assert parse_object_event(event).obj == S3Object(BUCKET, KEY, "some-version")
+    event["detail"]["deletion-type"] = "Delete Marker Created"
+    assert parse_object_event(event).obj == FILE
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("ObjectRemoved:Delete", "some-version"),
+        ("ObjectRemoved:DeleteMarkerCreated", None),
+        ("LifecycleExpiration:Delete", "some-version"),
+        ("LifecycleExpiration:DeleteMarkerCreated", None),
+        ("ObjectCreated:Put", "some-version"),
+    ],
+)
+def test_notification_has_a_version_unless_delete_marker(name: str, version: str | None) -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventName"] = name
+    event["Records"][0]["s3"]["object"]["versionId"] = "some-version"
+    assert parse_object_event(event).obj == S3Object(BUCKET, KEY, version)
+
+
+@pytest.mark.parametrize("kind", ["", None, "Deleted", "Another Marker Created"])
+def test_eventbridge_deletion_of_unknown_type_is_permanent(kind: str | None) -> None:
+    event = sample("eventbridge-deleted")
+    event["detail"]["object"]["version-id"] = "some-version"
+    event["detail"]["deletion-type"] = kind
+    assert parse_object_event(event).obj == S3Object(BUCKET, KEY, "some-version")
+
+
+@pytest.mark.parametrize("detail", ["", " ", "a b", "ü", 7, None, ["0"], "0" * 300])
+def test_sequencer_and_etag_invalid_are_none(detail: object) -> None:
+    event = sample("s3-created")
+    event["Records"][0]["s3"]["object"] |= {"sequencer": detail, "eTag": detail}
+    assert parse_object_event(event) == replace(CREATED, etag=None, sequencer=None)
+
+
+def test_unknown_event_without_object_is_accepted() -> None:
+    event = sample("s3-removed")
+    event["Records"][0] |= {"eventName": "ObjectRestore:Completed", "s3": None}
+    assert parse_object_event(event) == ObjectEvent(ObjectEventType.UNKNOWN, "ObjectRestore:Completed", None)
+
+
+def test_created_event_without_object_is_accepted() -> None:
+    event = sample("s3-created")
+    event["Records"][0]["s3"] = None
+    assert parse_object_event(event) == replace(CREATED, obj=None, etag=None, sequencer=None)
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.1", "2.6", "2.99", None])
+def test_event_of_any_minor_version_is_accepted(version: str | None) -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventVersion"] = version
+    if version is None:
+        del event["Records"][0]["eventVersion"]
+    assert parse_object_event(event) == REMOVED
+
+
+@pytest.mark.parametrize("version", ["3.0", "1.0", "10.2"])
+def test_event_of_another_major_version_is_malformed(version: str) -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventVersion"] = version
+    assert parse(event)[0].action == Malformed(f"an S3 event of version {version}; version 2 is understood")
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"eventName": None}, "eventName"),
+        ({"s3": None}, "bucket"),
+        ({"s3": {"bucket": {"name": BUCKET}, "object": {}}}, "key"),
+        ({"s3": {"bucket": {"name": BUCKET}, "object": {"key": "%FF"}}}, "key"),
+        ({"s3": {"bucket": {"name": BUCKET}, "object": {"key": 7}}}, "key"),
+    ],
+)
+def test_deletion_without_object_is_malformed(change: dict[str, Any], error: str) -> None:
+    event = sample("s3-removed")
+    event["Records"][0] |= change
+    action = parse(event)[0].action
+    assert isinstance(action, Malformed)
+    assert error in action.detail
+
+
+def test_event_of_unversioned_bucket_may_have_empty_fields() -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["s3"]["object"] |= {"versionId": "", "eTag": "", "size": ""}
+    assert parse_object_event(event) == REMOVED
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"business_phone": PHONE, "media_id": MEDIA_ID, "note": "withdrawn", "priority": 7},
+        {"business_phone": "+" + PHONE, "Media-ID": MEDIA_ID, "messaging_product": "whatsapp"},
+        {"business_phone": PHONE, "Media-ID": MEDIA_ID, "media_id": MEDIA_ID},
+    ],
+)
+def test_media_message_in_both_spellings_is_parsed(message: object) -> None:
+    assert parse_payload(message, None) == [Request(MEDIA)]
+
+
+def test_message_with_media_and_object_is_a_link_request() -> None:
+    message = {"bucket": BUCKET, "key": KEY, "business_phone": PHONE, "media_id": MEDIA_ID}
+    assert parse_payload(message, None) == [Request(LinkRequest(FILE, MEDIA))]
+    versioned = S3Object(BUCKET, KEY, "some-version")
+    assert parse_payload(message | {"version_id": "some-version"}, None) == [Request(LinkRequest(versioned, MEDIA))]
+
+
+def test_media_message_without_phone_uses_the_default() -> None:
+    assert parse_payload({"media_id": MEDIA_ID}, PHONE) == [Request(MEDIA)]
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        ({"media_id": MEDIA_ID}, "business_phone is missing, and DEFAULT_BUSINESS_PHONE is not set"),
+        ({"business_phone": PHONE, "media_id": 7}, "media_id must be"),
+        ({"business_phone": int(PHONE), "media_id": MEDIA_ID}, "business_phone must be"),
+        ({"business_phone": "", "media_id": MEDIA_ID}, "business_phone must be"),
+        ({"business_phone": PHONE, "media_id": MEDIA_ID, "Media-ID": "other"}, "differ"),
+        ({"business_phone": PHONE, "media_id": "other", "Media-ID": MEDIA_ID}, "differ"),
+        ({"bucket": BUCKET, "business_phone": PHONE, "media_id": MEDIA_ID}, "key must be"),
+        ({"key": KEY, "business_phone": PHONE, "media_id": MEDIA_ID}, "bucket name must be"),
+        ({"bucket": BUCKET, "key": ""}, "key must be"),
+        ({"bucket": BUCKET}, "neither a media"),
+        ({"business_phone": PHONE}, "neither a media"),
+        ({"Records": "all of them"}, "neither a media"),
+        ({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}, "neither a media"),
+        ({"source": "aws.ec2", "detail-type": "Object Deleted", "detail": {}}, "neither a media"),
+        ({"Type": "Notification", "Message": {"media_id": MEDIA_ID}}, "no text"),
+        ([], "neither a media"),
+        (None, "neither a media"),
+        (7, "neither a media"),
+    ],
+)
+def test_malformed_message_names_the_error(message: object, error: str) -> None:
+    [request] = parse_payload(message, None)
+    assert isinstance(request.action, Malformed)
+    assert error in request.action.detail
+
+
+@pytest.mark.parametrize("body", [None, "", "{", "\x00", "[" * 200_000, "9" * 5_000, '"\ud800"', 7])
+def test_body_other_than_json_is_malformed(body: object) -> None:
+    [request] = parse_body(body, None)
+    assert isinstance(request.action, Malformed)
+
+
+def test_event_without_records_is_ignored() -> None:
+    assert parse_payload({"Records": []}, None) == [Request(Ignored(Reason.EMPTY))]
+
+
+def test_envelopes_may_nest_up_to_a_limit() -> None:
+    message: dict[str, Any] = {"business_phone": PHONE, "media_id": MEDIA_ID}
+    for _ in range(7):  # and the message itself
+        message = {"requestPayload": message}
+    assert parse_payload(message, None) == [Request(MEDIA)]
+    [request] = parse_payload({"requestPayload": message}, None)
+    assert isinstance(request.action, Malformed)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text()
+            | st.sampled_from(
+                [
+                    "Records",
+                    "eventSource",
+                    "EventSource",
+                    "Sns",
+                    "Message",
+                    "Type",
+                    "s3",
+                    "bucket",
+                    "object",
+                    "key",
+                    "name",
+                    "detail",
+                    "detail-type",
+                    "source",
+                    "requestPayload",
+                    "media_id",
+                    "business_phone",
+                    "eventName",
+                    "Event",
+                ]
+            ),
+            inner | st.sampled_from(["aws:s3", "aws:sns", "aws.s3", "Notification", "ObjectRemoved:Delete", "2.1"]),
+            max_size=5,
+        )
+    ),
+    max_leaves=30,
+)
+
+
+@given(JSON)
+def test_any_json_is_parsed_without_an_error(payload: object) -> None:
+    assert parse_payload(payload, PHONE)
+    assert parse_body(json.dumps(payload), None)
+    detect_trigger(payload)
+
+
+JOB = sample("index/s3-batch-job")
+TASK = {"taskId": "1", "s3Bucket": BUCKET, "s3Key": KEY, "s3VersionId": None}
+
+
+def test_batch_tasks_are_requests_by_task_id() -> None:
+    assert detect_trigger(JOB) == "s3_batch"
+    assert list(parse_batch_tasks(JOB).values()) == [
+        Request(ObjectEvent(ObjectEventType.REQUESTED, "task", S3Object(BUCKET, f"photos/{name}.jpg")))
+        for name in ("house", "tagged")
+    ]
+    assert list(parse_batch_tasks(JOB)) == [task["taskId"] for task in JOB["tasks"]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "obj"),
+    [
+        ({}, FILE),
+        ({"s3VersionId": "null"}, FILE),
+        ({"s3VersionId": "v1"}, replace(FILE, version_id="v1")),
+        ({"s3Key": "a+b%2B%25%C3%BC.jpg"}, replace(FILE, key="a b+%ü.jpg")),
+    ],
+)
+def test_batch_task_is_parsed_to_object(fields: dict[str, Any], obj: S3Object) -> None:
+    assert parse_batch_tasks(JOB | {"tasks": [TASK | fields]}) == {
+        "1": Request(ObjectEvent(ObjectEventType.REQUESTED, "task", obj))
+    }
+
+
+@pytest.mark.parametrize("fields", [{"s3Key": None}, {"s3Key": "%FF"}, {"s3Bucket": None}, {"s3VersionId": 7}])
+def test_batch_task_without_object_is_malformed(fields: dict[str, Any]) -> None:
+    [good, bad] = parse_batch_tasks(JOB | {"tasks": [TASK | {"taskId": "0"}, TASK | fields]}).values()
+    assert isinstance(good.action, ObjectEvent)
+    assert isinstance(bad.action, Malformed)
+
+
+@pytest.mark.parametrize(
+    ("version", "shown"),
+    [
+        ("1.0", "1.0"),
+        (None, "None"),
+        ("2", "2"),
+        (2.0, "2.0"),
+        ("2.00", "2.00"),
+        (f"{PHONE} and more", "86158****1795 an"),
+    ],
+)
+def test_batch_job_of_another_schema_is_refused(version: object, shown: str) -> None:
+    with pytest.raises(MalformedError) as raised:
+        parse_batch_tasks(JOB | {"invocationSchemaVersion": version})
+    expected = (
+        f"S3 Batch Operations spoke its schema {shown}; create the job with " + '"InvocationSchemaVersion": "2.0"'
+    )
+    assert str(raised.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "missing"),
+    [
+        ({"tasks": None}, "no invocationId, or no list of tasks"),
+        ({"tasks": []}, "no invocationId, or no list of tasks"),
+        ({"invocationId": 7}, "no invocationId, or no list of tasks"),
+        ({"tasks": [7]}, "no taskId"),
+        ({"tasks": [{"taskId": 7}]}, "no taskId"),
+    ],
+)
+def test_batch_job_without_ids_is_refused(fields: dict[str, Any], missing: str) -> None:
+    with pytest.raises(MalformedError, match=f"^S3 Batch Operations named {missing}$"):
+        parse_batch_tasks(JOB | fields)

@@ -1,0 +1,53 @@
+"""Results of requests: the reason's text, the object, and failed authentication."""
+
+import pytest
+
+from media_cleanup.model import S3Object
+from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.result import Result
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (Result(outcome=Outcome.DELETED), None),
+        (Result(outcome=Outcome.SKIPPED, reason=Reason.OBJECT_EXISTS), "object_exists"),
+        (
+            Result(outcome=Outcome.SKIPPED, reason=Reason.NOT_A_DELETION, detail="ObjectAcl:Put"),
+            "not_a_deletion: ObjectAcl:Put",
+        ),
+        (Result(outcome=Outcome.REJECTED, reason=Reason.GAVE_UP, last_reason=Reason.NO_ANSWER), "gave_up: no_answer"),
+        (
+            Result(outcome=Outcome.REJECTED, reason=Reason.GAVE_UP, last_reason=Reason.NO_ANSWER, detail="silence"),
+            "gave_up: no_answer: silence",
+        ),
+    ],
+)
+def test_reason_text_joins_reason_last_reason_and_detail(result: Result, text: str | None) -> None:
+    assert result.reason_text == text
+
+
+def test_result_with_object_has_bucket_key_and_event_time() -> None:
+    result = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.NO_ANSWER)
+    with_object = result.with_object(S3Object("bucket", "key", "version"), 7)
+    assert (with_object.bucket, with_object.key, with_object.occurred_ms) == ("bucket", "key", 7)
+    assert result.with_object(None, None) == result
+
+
+@pytest.mark.parametrize(
+    ("reason", "last_reason", "detail", "failed"),
+    [
+        (Reason.CREDENTIALS_REFUSED, None, None, True),
+        (Reason.CREDENTIALS_UNUSABLE, None, "text", True),
+        (Reason.GAVE_UP, Reason.CREDENTIALS_REFUSED, None, True),
+        (Reason.GAVE_UP, Reason.CREDENTIALS_UNUSABLE, "text", True),
+        (Reason.NO_ANSWER, None, "credentials_refused", False),
+        (Reason.GAVE_UP, Reason.NO_ANSWER, "credentials_refused", False),
+        (None, None, None, False),
+    ],
+)
+def test_authentication_failed_follows_the_reasons(
+    reason: Reason | None, last_reason: Reason | None, detail: str | None, *, failed: bool
+) -> None:
+    result = Result(outcome=Outcome.UNAVAILABLE, reason=reason, last_reason=last_reason, detail=detail)
+    assert result.authentication_failed is failed

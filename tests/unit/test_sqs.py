@@ -1,0 +1,270 @@
+"""SQS batches, with a handler of configured results and a fake SQS client that records its calls."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from media_cleanup.aws.clients import AwsClients
+from media_cleanup.model import Media
+from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.reporting import DELETION
+from media_cleanup.request import Action, Attempt, ObjectEvent
+from media_cleanup.result import Result
+from media_cleanup.triggers.sqs import process_sqs_batch
+from tests.conftest import PHONE, Context
+
+QUEUE, DEAD_LETTERS = "https://queue", "https://dead-letters"
+
+
+@dataclass
+class FakeSqs:
+    """SQS's client; `failure` is raised by every call, `failed_entries` is the number of refused timeouts."""
+
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    timeouts: list[list[dict[str, Any]]] = field(default_factory=list)
+    failure: Exception | None = None
+    failed_entries: int = 0
+
+    def send_message(self, **message: Any) -> None:  # noqa: ANN401 (boto3's parameters)
+        if self.failure:
+            raise self.failure
+        self.sent.append(message)
+
+    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 (boto3's own names)
+        assert QueueUrl == QUEUE
+        if self.failure:
+            raise self.failure
+        self.timeouts.append(Entries)
+        return {"Failed": [{"Id": "0", "Code": "InvalidParameterValue"}] * self.failed_entries}
+
+
+@dataclass
+class FakeSettings:
+    """The settings that SQS batches use."""
+
+    default_business_phone: str | None = None
+    dead_letter_queue_url: str = DEAD_LETTERS
+    concurrent_calls: int = 1
+
+
+@dataclass
+class FakeClients:
+    """The one AWS client that SQS batches use."""
+
+    sqs: FakeSqs = field(default_factory=FakeSqs)
+
+
+@dataclass
+class FakeHandler:
+    """A handler with the result in `results`, else with the outcome that the Media-ID begins with."""
+
+    fake_clients: FakeClients = field(default_factory=FakeClients)
+    settings: FakeSettings = field(default_factory=FakeSettings)
+    queue_url: str | None = QUEUE
+    results: dict[str, Result] = field(default_factory=dict)
+    log_profile = DELETION
+
+    @property
+    def clients(self) -> AwsClients:
+        return cast("AwsClients", self.fake_clients)
+
+    @property
+    def sqs(self) -> FakeSqs:
+        return self.fake_clients.sqs
+
+    def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
+        if not isinstance(action, Media):
+            return [Result(outcome=Outcome.REJECTED, reason=Reason.NOT_UNDERSTOOD)]
+        outcome = Outcome(action.media_id.partition("-")[0])
+        default = Result(outcome=outcome, reason=Reason.PROVIDER_FAILED, detail="as configured")
+        return [self.results.get(action.media_id, default)]
+
+
+@pytest.fixture
+def handler() -> FakeHandler:
+    return FakeHandler()
+
+
+def record(number: int, body: object, receives: int | None = 1) -> dict[str, Any]:
+    attributes = {"SentTimestamp": "1700000000000"}
+    attributes |= {} if receives is None else {"ApproximateReceiveCount": str(receives)}
+    text = body if isinstance(body, str) else json.dumps(body)
+    return {"messageId": f"m{number}", "receiptHandle": f"h{number}", "body": text, "attributes": attributes}
+
+
+def media(name: str) -> dict[str, str]:
+    return {"business_phone": PHONE, "media_id": name}
+
+
+def removal(key: str) -> dict[str, Any]:
+    return {
+        "eventSource": "aws:s3",
+        "eventName": "ObjectRemoved:Delete",
+        "s3": {"bucket": {"name": "bucket"}, "object": {"key": key}},
+    }
+
+
+def key_of(action: Action) -> str:
+    assert isinstance(action, ObjectEvent)
+    assert action.obj
+    return action.obj.key
+
+
+def process(handler: FakeHandler, *records: dict[str, Any]) -> list[str]:
+    """The ids of failed messages in the partial batch response."""
+    response = process_sqs_batch({"Records": list(records)}, handler, Context())
+    assert response.keys() == {"batchItemFailures"}
+    assert all(failure.keys() == {"itemIdentifier"} for failure in response["batchItemFailures"])
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+
+def log_lines(capsys: pytest.CaptureFixture[str], message: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [line for line in lines if line["message"] == message]
+
+
+def test_unavailable_messages_alone_are_redelivered_by_backoff(handler: FakeHandler) -> None:
+    names = ["deleted", "unavailable-1", "already_gone", "skipped", "unavailable-2"]
+    records = [record(number, media(name), number + 1) for number, name in enumerate(names)]
+    assert process(handler, *records) == ["m1", "m4"]
+    [entries] = handler.sqs.timeouts
+    assert [(entry["Id"], entry["ReceiptHandle"]) for entry in entries] == [("0", "h1"), ("1", "h4")]
+    assert 60 <= entries[0]["VisibilityTimeout"] <= 72
+    assert 480 <= entries[1]["VisibilityTimeout"] <= 576
+    assert handler.sqs.sent == []
+
+
+def test_message_without_receive_count_is_a_first_attempt(handler: FakeHandler) -> None:
+    process(handler, record(0, media("unavailable"), None))
+    [[entry]] = handler.sqs.timeouts
+    assert 30 <= entry["VisibilityTimeout"] <= 36
+
+
+def test_visibility_timeouts_are_set_ten_at_once(handler: FakeHandler) -> None:
+    process(handler, *(record(number, media(f"unavailable-{number}")) for number in range(21)))
+    assert [len(entries) for entries in handler.sqs.timeouts] == [10, 10, 1]
+    handles = [entry["ReceiptHandle"] for entries in handler.sqs.timeouts for entry in entries]
+    assert handles == [f"h{number}" for number in range(21)]
+
+
+def test_handler_without_queue_url_sets_no_visibility_timeout(handler: FakeHandler) -> None:
+    handler.queue_url = None
+    assert process(handler, record(0, media("unavailable"))) == ["m0"]
+    assert handler.sqs.timeouts == []
+
+
+def test_batch_without_redelivery_sets_no_visibility_timeout(handler: FakeHandler) -> None:
+    assert process(handler, record(0, media("deleted"))) == []
+    assert handler.sqs.timeouts == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (ClientError({"Error": {"Code": "Throttling"}}, "any"), "answered Throttling"),
+        (EndpointConnectionError(endpoint_url=QUEUE), "did not answer: EndpointConnectionError"),
+    ],
+)
+def test_visibility_timeout_failure_is_logged(
+    handler: FakeHandler, failure: Exception, error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler.sqs.failure = failure
+    assert process(handler, record(0, media("unavailable"))) == ["m0"]
+    [line] = log_lines(capsys, "visibility_timeout_failed")
+    assert line["error"] == error
+
+
+def test_visibility_timeout_refused_for_an_entry_is_logged(
+    handler: FakeHandler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler.sqs.failed_entries = 1
+    assert process(handler, record(0, media("unavailable"))) == ["m0"]
+    [line] = log_lines(capsys, "visibility_timeout_failed")
+    assert line["error"] == "InvalidParameterValue"
+
+
+def test_rejected_message_is_dead_lettered_and_done(handler: FakeHandler) -> None:
+    assert process(handler, record(0, media("rejected"))) == []
+    [letter] = handler.sqs.sent
+    assert (letter["QueueUrl"], json.loads(letter["MessageBody"])) == (DEAD_LETTERS, media("rejected"))
+    attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert attributes.pop("failed_at")
+    assert attributes == {"reason": "provider_failed: as configured", "source_message_id": "m0"}
+
+
+def test_unavailable_message_at_15th_receive_is_dead_lettered(handler: FakeHandler) -> None:
+    assert process(handler, record(0, media("unavailable"), 14), record(1, media("unavailable"), 15)) == ["m0"]
+    [letter] = handler.sqs.sent
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "gave_up: provider_failed: as configured"
+
+
+def test_dead_letter_failure_keeps_the_message_without_backoff(
+    handler: FakeHandler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler.sqs.failure = EndpointConnectionError(endpoint_url=DEAD_LETTERS)
+    assert process(handler, record(0, media("rejected")), record(1, media("deleted"))) == ["m0"]
+    assert handler.sqs.timeouts == []
+    [line] = log_lines(capsys, "dead_letter_send_failed")
+    assert (line["error"], line["queue_url"]) == ("did not answer: EndpointConnectionError", DEAD_LETTERS)
+
+
+def test_rejected_part_is_dead_lettered_once_all_are_final() -> None:
+    outcomes = {"a": Outcome.REJECTED, "b": Outcome.UNAVAILABLE, "c": Outcome.DELETED}
+
+    class HandlerByKey(FakeHandler):
+        def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
+            return [Result(outcome=outcomes[key_of(action)], reason=Reason.PROVIDER_FAILED)]
+
+    handler = HandlerByKey()
+    parts = [removal("a"), removal("b"), removal("c")]
+    assert process(handler, record(0, {"Records": parts})) == ["m0"]
+    assert handler.sqs.sent == []
+    outcomes["b"] = Outcome.DELETED
+    assert process(handler, record(0, {"Records": parts})) == []
+    [letter] = handler.sqs.sent
+    assert json.loads(letter["MessageBody"]) == {"Records": [parts[0]]}
+
+
+def test_dead_letter_of_several_results_has_the_first_reason() -> None:
+    class HandlerOfSeveral(FakeHandler):
+        def handle(self, *_: object) -> list[Result]:
+            reasons = (Reason.INVALID_KEY, Reason.REFUSED_BY_PROVIDER)
+            return [Result(outcome=Outcome.REJECTED, reason=reason) for reason in reasons]
+
+    handler = HandlerOfSeveral()
+    assert process(handler, record(0, media("any"))) == []
+    [letter] = handler.sqs.sent
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "invalid_key"
+
+
+def test_message_of_several_parts_waits_for_the_longest_backoff() -> None:
+    class HandlerByKey(FakeHandler):
+        def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
+            return [Result(outcome=Outcome.UNAVAILABLE, retry_after_s=900 if key_of(action) == "a" else None)]
+
+    handler = HandlerByKey()
+    process(handler, record(0, {"Records": [removal("a"), removal("b")]}))
+    assert [entry["VisibilityTimeout"] for [entry] in handler.sqs.timeouts] == [900]
+
+
+def test_bug_in_finishing_a_message_fails_no_other(handler: FakeHandler, capsys: pytest.CaptureFixture[str]) -> None:
+    handler.sqs.failure = RuntimeError("a bug, whose text may hold a secret")
+    assert process(handler, record(0, media("rejected")), record(1, media("deleted"))) == ["m0"]
+    [line] = log_lines(capsys, "message_processing_failed")
+    assert line["message_id"] == "m0"
+    assert line["error"].startswith("RuntimeError in send_message, line ")
+    assert "secret" not in json.dumps(line)
+
+
+def test_messages_with_the_same_id_are_finished_separately(handler: FakeHandler) -> None:
+    assert process(handler, record(0, media("unavailable")), record(0, media("deleted"))) == ["m0"]
+
+
+def test_lag_starts_at_the_messages_send_time(handler: FakeHandler, capsys: pytest.CaptureFixture[str]) -> None:
+    handler.results["deleted"] = Result(outcome=Outcome.DELETED, confirmed_ms=1_700_000_000_250)
+    process(handler, record(0, media("deleted"), 3))
+    [line] = log_lines(capsys, "media_deletion")
+    assert (line["lag_ms"], line["attempt"], line["trigger"], line["message_id"]) == (250, 3, "sqs", "m0")
