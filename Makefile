@@ -113,18 +113,18 @@ backfill: $(DEV) ## Index the files that a bucket already has: make backfill STA
 
 ci: lint docs test ## Run everything that a change must pass
 
-# The lock always names the public index, so that it is the same on every machine; installation takes the hashes from it,
-# and the packages from the index that pip has.
-PUBLIC := --default-index https://pypi.org/simple
+# The lock always names uv's default index, so that it is the same on every machine; installation takes the hashes from
+# it, and the packages from the index that pip has.
+PUBLIC := env -u UV_DEFAULT_INDEX -u UV_INDEX_URL -u UV_INDEX -u UV_EXTRA_INDEX_URL UV_NO_CONFIG=1
 
 lock: $(UV) ## Update all pinned dependencies: uv.lock, and the layers' requirements.txt
-	@$(UV) lock --upgrade --python $(PYTHON) $(PUBLIC)
+	@$(PUBLIC) $(UV) lock --upgrade --python $(PYTHON)
 	@$(call layer_requirements,nxcloud) --output-file layers/nxcloud/requirements.txt
 	@$(call layer_requirements,media-cleanup) --output-file layers/media_cleanup/requirements.txt
 
 .PHONY: lock-check
 lock-check: $(UV)
-	$(UV) lock --check --offline --python $(PYTHON) $(PUBLIC)
+	$(PUBLIC) $(UV) lock --check --offline --python $(PYTHON)
 	@$(call layer_requirements,nxcloud) | diff layers/nxcloud/requirements.txt - || $(NOT_IN_STEP)
 	@$(call layer_requirements,media-cleanup) | diff layers/media_cleanup/requirements.txt - || $(NOT_IN_STEP)
 
