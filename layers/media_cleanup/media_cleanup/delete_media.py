@@ -138,10 +138,11 @@ class DeleteMedia:
         return result
 
     def _update_links(self, result: Result, update: Callable[[Link], None]) -> None:
+        """Update a result's links. A failure is logged, since the result is final: the sweep finds what is left."""
         try:
             for link in result.links:
                 update(link)
-        except DependencyUnavailable as error:  # the deletion is confirmed; a repeat may call once more
+        except DependencyUnavailable as error:
             logger.warning(
                 "link_not_updated", extra={"error": str(error), "media_id": result.media and result.media.media_id}
             )
@@ -153,8 +154,11 @@ class DeleteMedia:
             if self.settings.dry_run:
                 self._gateway.check_credentials()
                 return Result(outcome=Outcome.SKIPPED, reason=Reason.DRY_RUN, media=media)
-            with self._in_turn(media):
+            with self._in_turn(media, attempt.remaining_ms / 1000):
+                attempt.require_time()  # again: earlier requests may have taken long
                 return self._delete_in_turn(media, attempt)
+        except TimeoutError:
+            return Result.unavailable(DependencyUnavailable(Reason.OUT_OF_TIME), media)
         except DependencyUnavailable as error:  # of this media file alone; the request's others are still tried
             return Result.unavailable(error, media)
 
@@ -172,9 +176,10 @@ class DeleteMedia:
         if not self.settings.verify_absence:
             return
         self._verification.verify(handled)
-        for result in (result for each in handled for result in each.results):
-            if result.reason is Reason.VERIFIED_ABSENT:
-                self._update_links(result, self._index.remove)
+        for each in handled:
+            for result in each.results:
+                if result.reason is Reason.VERIFIED_ABSENT and each.attempt.has_time:
+                    self._update_links(result, self._index.remove)
 
 
 def _rejected(detail: str) -> Result:

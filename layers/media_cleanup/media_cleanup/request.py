@@ -109,7 +109,12 @@ class Attempt:
         """The milliseconds left for the request in the invocation."""
         return self.deadline.get_remaining_time_in_millis() - self.reserve_ms
 
+    @property
+    def has_time(self) -> bool:
+        """Whether there is enough time left to begin a step."""
+        return self.remaining_ms >= MIN_STEP_MS
+
     def require_time(self) -> None:
         """Raise DependencyUnavailable where there is too little time left to begin a step."""
-        if self.remaining_ms < MIN_STEP_MS:
+        if not self.has_time:
             raise DependencyUnavailable(Reason.OUT_OF_TIME)
