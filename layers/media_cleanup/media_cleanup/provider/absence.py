@@ -26,7 +26,7 @@ from media_cleanup.model import Media
 from media_cleanup.outcome import Reason
 from media_cleanup.provider.classification import may_mean_absent
 from media_cleanup.request import Attempt
-from nxcloud import Credentials, MediaClient, NxCloudError
+from nxcloud import Credentials, InvalidResponseError, MediaClient, NoResponseError, NxCloudError
 
 CALL_S = 2.0
 FINISH_S = 8.0  # after the experiment: records, links, log lines, dead letters, answer
@@ -38,6 +38,7 @@ CONTROL_CALLS = 1 + 1 + ROUNDS + 1 + MAX_CHECKS
 SAFETY = 1.5  # later calls may take longer than the first ones
 MAX_USELESS_CONTROLS = 3
 PAUSE_S = 600
+MAX_CONTROL_AGE_S = 3600  # of a control that is not found: it may have been deleted by hand
 MAX_NUMBERS = 10_000
 CONTROL_FILE_NAME = "media-cleanup-control-please-delete.png"
 # One transparent pixel
@@ -62,10 +63,14 @@ class Proof:
 
 @dataclass(slots=True)
 class _Number:
-    """The state of a business phone: the control that an earlier experiment left, and the useless ones in a row."""
+    """The state of a business phone: the control that an earlier experiment left, and the useless ones in a row.
+
+    `maybe_deleted`: the control's deletion had no response, so that it may have been carried out.
+    """
 
     control_id: str | None = None
-    forgotten_at: float = -inf
+    uploaded_at: float = -inf
+    maybe_deleted: bool = False
     useless_controls: int = 0
     paused_until: float = -inf
     last_detail: str = ""
@@ -167,7 +172,7 @@ class _Experiment:
             with suppress(_NoProofError):  # what cannot be deleted is used next time
                 self._delete_control()
             if kept and isinstance(error, _ControlMissingError):
-                self._forget_control()
+                self._forget_deleted_control()
             raise
         self._miss(self._delete_control())
         return frozenset(suspects)
@@ -207,6 +212,7 @@ class _Experiment:
             )
         except NxCloudError as error:
             raise _NoProofError("uploadMedia of the control", error) from None
+        self.number.uploaded_at, self.number.maybe_deleted = self.clock(), False
 
     def _find_control(self) -> None:
         try:
@@ -230,15 +236,15 @@ class _Experiment:
         try:
             self._call(self.client.delete_media, control_id, reserve_s=0)
         except NxCloudError as error:
+            self.number.maybe_deleted |= isinstance(error, NoResponseError | InvalidResponseError)
             raise _NoProofError("deleteMedia of the control", error) from None
         self.number.control_id = None
         return control_id
 
-    def _forget_control(self) -> None:
-        """Forget a control that was deleted without a confirmation, or by someone else; at most one in ten minutes."""
-        if self.clock() >= self.number.forgotten_at + PAUSE_S:
+    def _forget_deleted_control(self) -> None:
+        """Forget a control that `getMedia` does not find, where its deletion had no response, or after an hour."""
+        if self.number.maybe_deleted or self.clock() >= self.number.uploaded_at + MAX_CONTROL_AGE_S:
             self.number.control_id = None
-            self.number.forgotten_at = self.clock()
 
     def _miss(self, control_id: str) -> None:
         """Check that `getMedia` fails for the deleted control."""
