@@ -142,7 +142,7 @@ class AbsenceVerifier:
             number.last_detail = f"{MAX_USELESS_CONTROLS} experiments in a row proved nothing; the last: {detail}"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Experiment:
     """One experiment, step by step; each step raises _NoProofError at the first unexpected response.
 
@@ -200,7 +200,7 @@ class _Experiment:
     def _misses(self, media: Sequence[Media]) -> list[Media]:
         """Ask for media files, one by one. Returns those that `getMedia` does not find."""
         found = {each for each in media if self._is_found(each.media_id)}
-        self.found |= found
+        self.found.update(found)
         return [each for each in media if each not in found]
 
     def _upload_control(self) -> None:
