@@ -23,8 +23,7 @@ class FakeClock:
         """Whether a call may be made."""
         try:
             self.pauses.check(credentials, phone)
-        except DependencyUnavailable as error:
-            assert error.reason is Reason.CREDENTIALS_REFUSED
+        except DependencyUnavailable:
             return False
         return True
 
@@ -39,6 +38,13 @@ def test_wrong_signature_pauses_all_calls_with_the_credentials(clock: FakeClock)
     assert not clock.passes()
     assert not clock.passes(phone=OTHER_PHONE)
     assert clock.passes(OTHER_CREDENTIALS)
+
+
+def test_pause_explains_itself(clock: FakeClock) -> None:
+    clock.pauses.refused(CREDENTIALS, None, 0)
+    with pytest.raises(DependencyUnavailable, match="refused the last call with these credentials") as caught:
+        clock.pauses.check(CREDENTIALS, PHONE)
+    assert caught.value.reason is Reason.CREDENTIALS_REFUSED
 
 
 def test_missing_right_pauses_one_number_alone(clock: FakeClock) -> None:
