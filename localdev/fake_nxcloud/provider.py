@@ -73,7 +73,7 @@ class Refusal(Exception):  # noqa: N818 (a refusal is a response of the provider
     """The provider responds with this code."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(MESSAGES[code])
+        super().__init__(MESSAGES.get(code, f"code {code}"))
         self.code = code
 
 

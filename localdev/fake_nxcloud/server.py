@@ -145,7 +145,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "unconfirmed":
                 self._send(HTTPStatus.OK, Reply(0, {"success": False}).json())
             case "raw":
-                self._send(fault.status, fault.body.encode())
+                after = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+                self._send(fault.status, fault.body.encode(), headers=after)
             case "status":
                 after = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
                 self._send(fault.status, b"<html><h1>Something went wrong</h1></html>", "text/html", after)
