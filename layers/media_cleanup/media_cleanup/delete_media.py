@@ -17,7 +17,16 @@ from media_cleanup.provider.absence import AbsenceVerifier
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.provider.pauses import Pauses
 from media_cleanup.reporting import DELETION
-from media_cleanup.request import Action, Attempt, Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType
+from media_cleanup.request import (
+    MIN_CALL_MS,
+    Action,
+    Attempt,
+    Ignored,
+    LinkRequest,
+    Malformed,
+    ObjectEvent,
+    ObjectEventType,
+)
 from media_cleanup.result import Handled, Result
 from media_cleanup.settings import DeleteMediaSettings
 from media_cleanup.telemetry import logger
@@ -121,26 +130,34 @@ class DeleteMedia:
         return frozenset(media)
 
     def _carry_over(self, links: Sequence[Link], current: CurrentObject, attempt: Attempt) -> None:
-        """Link the current object to what it keeps, then remove the old links whose objects are missing."""
+        """Link the current object to what it keeps, then remove the old links whose objects are missing.
+
+        A link that is written is followed by a check of its object, as in the index function: a deletion that was
+        handled in between has not seen the link.
+        """
         for link in links:
             attempt.require_time()
-            self._index.put(current.own_link(link.media))
-            if link.obj.version_id is None or self._objects.head(link.obj) is None:
+            own_link = current.own_link(link.media)
+            self._index.put(own_link)
+            if not self._objects.exists(own_link):
+                raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while it was linked")
+            if not self._objects.exists(link):
                 self._index.remove(link)
 
     def _delete_with_links(self, media: Media, links: list[Link], attempt: Attempt) -> Result:
         """Delete a media file and, once that is confirmed, the object's links to it."""
         result = replace(self._delete(media, attempt), links=tuple(links))
         if result.outcome in {Outcome.DELETED, Outcome.ALREADY_GONE}:
-            self._update_links(result, self._index.remove)
+            self._update_links(result, self._index.remove, attempt)
         if result.reason is Reason.REFUSED_BY_PROVIDER:
-            self._update_links(result, self._index.mark_refused)  # for the sweep, which would request it again
+            self._update_links(result, self._index.mark_refused, attempt)  # so that the sweep does not request it
         return result
 
-    def _update_links(self, result: Result, update: Callable[[Link], None]) -> None:
-        """Update a result's links. A failure is logged, since the result is final: the sweep finds what is left."""
+    def _update_links(self, result: Result, update: Callable[[Link], None], attempt: Attempt) -> None:
+        """Update the links of a final result; a failure is logged, and leaves them to the next deletion or sweep."""
         try:
             for link in result.links:
+                attempt.require_time(MIN_CALL_MS)
                 update(link)
         except DependencyUnavailable as error:
             logger.warning(
@@ -150,12 +167,11 @@ class DeleteMedia:
     def _delete(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""
         try:
-            attempt.require_time()
             if self.settings.dry_run:
                 self._gateway.check_credentials()
                 return Result(outcome=Outcome.SKIPPED, reason=Reason.DRY_RUN, media=media)
             with self._in_turn(media, attempt.remaining_ms / 1000):
-                attempt.require_time()  # again: earlier requests may have taken long
+                attempt.require_time()
                 return self._delete_in_turn(media, attempt)
         except TimeoutError:
             return Result.unavailable(DependencyUnavailable(Reason.OUT_OF_TIME), media)
@@ -178,8 +194,8 @@ class DeleteMedia:
         self._verification.verify(handled)
         for each in handled:
             for result in each.results:
-                if result.reason is Reason.VERIFIED_ABSENT and each.attempt.has_time:
-                    self._update_links(result, self._index.remove)
+                if result.reason is Reason.VERIFIED_ABSENT:
+                    self._update_links(result, self._index.remove, each.attempt)
 
 
 def _rejected(detail: str) -> Result:

@@ -1,7 +1,7 @@
 """Reads S3 objects as they are now: HEAD and tags."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from media_cleanup.aws.clients import AwsClients, unavailable_as
 from media_cleanup.errors import DependencyUnavailable
-from media_cleanup.model import Content, S3Object
+from media_cleanup.model import Content, Link, S3Object
 from media_cleanup.outcome import Reason
 
 
@@ -37,7 +37,17 @@ class S3Objects:
         self._clients = clients
 
     def head(self, obj: S3Object, etag: str | None = None) -> ObjectHead | None:
-        """HEAD the object's version, or the current object; None where it does not exist or `etag` does not match."""
+        """HEAD the object's version, or the current object; None where it does not exist or `etag` does not match.
+
+        Where the `null` version is the current object, it is read as such: a bucket without versions has no other name.
+        """
+        if obj.version_id == "null":
+            current = self._head(obj.whole, etag)
+            if current and current.obj.identity == obj.identity:
+                return current
+        return self._head(obj, etag)
+
+    def _head(self, obj: S3Object, etag: str | None) -> ObjectHead | None:
         missing = {404} | ({405} if obj.version_id else set()) | ({412} if etag else set())  # 405: a delete marker
         if_match: dict[str, Any] = {"IfMatch": f'"{etag}"'} if etag else {}
         permission = "s3:GetObjectVersion" if obj.version_id else "s3:GetObject"
@@ -59,6 +69,14 @@ class S3Objects:
             return obj.whole
         exists = not obj.identity.version_id or head.obj == obj or self.head(obj)
         return None if exists else obj
+
+    def exists(self, link: Link) -> bool:
+        """Whether the link's own object exists, current or not: its version, or the `null` version with its eTag."""
+        if link.obj.version_id:
+            return self.head(link.obj) is not None
+        if link.content is None:
+            return False
+        return self.head(replace(link.obj, version_id="null"), link.content.etag) is not None
 
     def tags(self, obj: S3Object) -> dict[str, str] | None:
         """Read the tags of the object's version, or of the current object; None where it does not exist."""
