@@ -152,10 +152,9 @@ def test_wrong_signature_stops_every_number(environment: Environment) -> None:
 
 
 def test_answer_about_missing_media_ends_a_pause(environment: Environment) -> None:
-    gateway_pauses = environment.delete_media_handler._gateway._pauses  # noqa: SLF001 (its execution environment)
     environment.fake_nxcloud.misbehave(Fault("code", code=1005, times=2))
     environment.delete_media(sqs_event(MEDIA_MESSAGE))
-    for state in gateway_pauses._states.values():
+    for state in environment.delete_media_handler._gateway._pauses._states.values():  # noqa: SLF001 (no test waits)
         state.paused_until = 0.0  # the minute is over
     missing = {"business_phone": PHONE, "media_id": "missing"}
     environment.delete_media(sqs_event(missing, MEDIA_MESSAGE))
