@@ -9,6 +9,7 @@ import json
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -110,7 +111,7 @@ class Provider:
 
     `numbers`: the bound phone numbers; None binds every number. `now_ms`: the provider's own clock. Troubles, to set:
     `rate_limit`; `out_of_order`, business phones whose every call fails with 9001; `refused_actions`, with their codes;
-    `lifetime_ms`, after which a media file expires. `throttled` counts the calls beyond the limit.
+    `lifetime_ms`, after which a media file expires. `troubles` counts the calls that met each.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class Provider:
         self.out_of_order: set[str] = set()
         self.refused_actions: dict[str, int] = {}
         self.lifetime_ms = LIFETIME_MS
-        self.throttled = 0
+        self.troubles: Counter[str] = Counter()
         self.expired: set[tuple[str, str]] = set()
         self.calls: list[Call] = []
         self._uploaded_ms: dict[tuple[str, str], int] = {}
@@ -201,7 +202,7 @@ class Provider:
         """The reply to a call beyond the rate limit."""
         if self.rate_limit is None or self.rate_limit.allows(self.now_ms()):
             return None
-        self.throttled += 1
+        self.troubles["throttled"] += 1
         return self.rate_limit.reply
 
     def _do(self, action: str, fields: dict[str, Any]) -> Reply:
@@ -213,6 +214,7 @@ class Provider:
         if self.now_ms() - self._uploaded_ms.get(media, self.now_ms()) >= self.lifetime_ms:
             self.expire(*media)
         stored = self.media.get(media)
+        self.troubles["media expired"] += media in self.expired
         if stored is None:
             raise Refusal(-1)  # the documentation does not say how NXCloud responds for a missing media file
         if action == "getMedia":
@@ -234,8 +236,10 @@ class Provider:
         if self.numbers is not None and phone not in self.numbers:
             raise Refusal(9006)
         if phone in self.out_of_order:
+            self.troubles["number out of order"] += 1
             raise Refusal(9001)
         if code := self.refused_actions.get(action):
+            self.troubles[f"{action} refused"] += 1
             raise Refusal(code)
         return phone
 
