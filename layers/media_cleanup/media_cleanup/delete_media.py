@@ -1,21 +1,39 @@
 """Use case of the deletion function: delete a media file, or the media files that an object stood for."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.credentials import CredentialsStore
-from media_cleanup.aws.idempotency import ConfirmedDeletions
+from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.aws.media_index import MediaIndex
 from media_cleanup.aws.s3_objects import S3Objects
-from media_cleanup.deletion_rules import CurrentObject, Facts, ObjectDeletion, decide
+from media_cleanup.deletion_rules import CurrentObject, Facts, ObjectDeletion, decide, with_tags
 from media_cleanup.errors import DependencyUnavailable, InvalidMediaError
+from media_cleanup.in_turn import InTurn
 from media_cleanup.model import Link, Media, S3Object, media_in_key, media_in_labels
 from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.provider.absence import AbsenceVerifier
 from media_cleanup.provider.gateway import NxCloudGateway
+from media_cleanup.provider.pauses import Pauses
 from media_cleanup.reporting import DELETION
-from media_cleanup.request import Action, Attempt, Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType
-from media_cleanup.result import Result
+from media_cleanup.request import (
+    MIN_CALL_MS,
+    Action,
+    Attempt,
+    Ignored,
+    LinkRequest,
+    Malformed,
+    ObjectEvent,
+    ObjectEventType,
+)
+from media_cleanup.result import Handled, Result
 from media_cleanup.settings import DeleteMediaSettings
 from media_cleanup.telemetry import logger
+from media_cleanup.verify_absence import VerifyAbsence
 from nxcloud import CorrectedClock, MediaClient
+
+SUPPORTED_REMOVALS = "S3's own ObjectRemoved and LifecycleExpiration notifications, or EventBridge's Object Deleted"
 
 
 class DeleteMedia:
@@ -24,13 +42,20 @@ class DeleteMedia:
     log_profile = DELETION
 
     def __init__(
-        self, settings: DeleteMediaSettings, clients: AwsClients, gateway: NxCloudGateway, confirmed: ConfirmedDeletions
+        self,
+        settings: DeleteMediaSettings,
+        clients: AwsClients,
+        gateway: NxCloudGateway,
+        verifier: AbsenceVerifier,
+        records: DeletionRecords,
     ) -> None:
         self.settings = settings
         self.queue_url = settings.deletion_queue_url
         self.clients = clients
         self._gateway = gateway
-        self._confirmed = confirmed
+        self._verification = VerifyAbsence(verifier, records, settings.absence_proof_interval_s)
+        self._records = records
+        self._in_turn = InTurn()
         self._index = MediaIndex(clients, settings.media_index_table)
         self._objects = S3Objects(clients)
 
@@ -40,8 +65,9 @@ class DeleteMedia:
         clients, clock = AwsClients(), CorrectedClock()
         client = MediaClient(settings.base_url, algorithm=settings.sign_algorithm, now_ms=clock)
         credentials = CredentialsStore(clients, settings.secret_id)
-        gateway = NxCloudGateway(client, clock, credentials, verify_absence=settings.verify_absence)
-        return cls(settings, clients, gateway, ConfirmedDeletions(clients, settings.idempotency_table))
+        gateway = NxCloudGateway(client, clock, credentials, Pauses())
+        verifier = AbsenceVerifier(client, credentials)
+        return cls(settings, clients, gateway, verifier, DeletionRecords(clients, settings.idempotency_table))
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result for each media file that is deleted. Raises DependencyUnavailable."""
@@ -50,6 +76,8 @@ class DeleteMedia:
                 return [self._delete(action, attempt)]
             case ObjectEvent(ObjectEventType.REMOVED | ObjectEventType.REQUESTED, _, S3Object() as obj):
                 return self._delete_media_of(ObjectDeletion(obj, action.sequencer), attempt)
+            case ObjectEvent(ObjectEventType.UNSUPPORTED_REMOVAL, name):
+                return [_rejected(f"{name} does not say enough about a deletion; send {SUPPORTED_REMOVALS} instead")]
             case ObjectEvent(_, name):
                 return [Result(outcome=Outcome.SKIPPED, reason=Reason.NOT_A_DELETION, detail=name)]
             case Ignored(reason):
@@ -71,46 +99,103 @@ class DeleteMedia:
             in_key = None
             results = [Result(outcome=Outcome.REJECTED, reason=Reason.INVALID_KEY, detail=str(error))]
 
-        facts = self._gather(obj, in_key)
+        facts = self._gather(deletion, in_key)
         decision = decide(deletion, facts)
-        for media in decision.to_delete:
+        if facts.current and not self.settings.dry_run:
+            self._carry_over(decision.carried_over, facts.current, attempt)
+        for media in sorted(decision.to_delete, key=lambda media: media.media_id):
             links = [link for link in facts.links if link.media == media]
             results.append(self._delete_with_links(media, links, attempt))
         return results or [Result(outcome=Outcome.SKIPPED, reason=decision.reason, media=in_key)]
 
-    def _gather(self, obj: S3Object, in_key: Media | None) -> Facts:
-        """Read the facts; links once more after the HEAD, so that a link written in between counts."""
+    def _gather(self, deletion: ObjectDeletion, in_key: Media | None) -> Facts:
+        """Read the facts: links, HEAD, links once more, and tags where they may keep what would be deleted."""
+        obj = deletion.obj
         links = self._index.get_links(obj)
-        current = self._current(obj) if links or in_key else None
-        return Facts(links, in_key, current, self._index.get_links(obj) if links and current else ())
-
-    def _current(self, obj: S3Object) -> CurrentObject | None:
-        head = self._objects.head(S3Object(obj.bucket, obj.key))
+        head = self._objects.head(obj.whole) if links or in_key else None
         if head is None:
-            return None
-        media, _ = media_in_labels([head.metadata], self.settings.default_business_phone)
-        return CurrentObject(head.obj.version_id, head.etag, frozenset(media))
+            return Facts(links, in_key)
+        current = CurrentObject(head.obj.identity, head.content, self._media_in(head.metadata))
+        # A link that was written between the first read and the HEAD counts
+        facts = Facts(links, in_key, current, self._index.get_links(obj) if links else ())
+        if head.has_tags and decide(deletion, facts).to_delete:
+            tags = self._objects.tags(head.obj)
+            if tags is None:
+                raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while its tags were read")
+            facts = with_tags(facts, self._media_in(tags))
+        return facts
+
+    def _media_in(self, labels: dict[str, str]) -> frozenset[Media]:
+        media, _ = media_in_labels([labels], self.settings.default_business_phone)
+        return frozenset(media)
+
+    def _carry_over(self, links: Sequence[Link], current: CurrentObject, attempt: Attempt) -> None:
+        """Link the current object to what it keeps, then remove the old links whose objects are missing.
+
+        A link that is written is followed by a check of its object, as in the index function: a deletion that was
+        handled in between has not seen the link.
+        """
+        for link in links:
+            attempt.require_time()
+            own_link = current.own_link(link.media)
+            self._index.put(own_link)
+            if not self._objects.exists(own_link):
+                raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while it was linked")
+            if not self._objects.exists(link):
+                self._index.remove(link)
 
     def _delete_with_links(self, media: Media, links: list[Link], attempt: Attempt) -> Result:
         """Delete a media file and, once that is confirmed, the object's links to it."""
-        result = self._delete(media, attempt)
+        result = replace(self._delete(media, attempt), links=tuple(links))
         if result.outcome in {Outcome.DELETED, Outcome.ALREADY_GONE}:
-            try:
-                for link in links:
-                    self._index.remove(link)
-            except DependencyUnavailable as error:  # the deletion is confirmed; a repeat may call once more
-                logger.warning("link_not_removed", extra={"error": str(error), "media_id": media.media_id})
+            self._update_links(result, self._index.remove, attempt)
+        if result.reason is Reason.REFUSED_BY_PROVIDER:
+            self._update_links(result, self._index.mark_refused, attempt)  # so that the sweep does not request it
         return result
 
+    def _update_links(self, result: Result, update: Callable[[Link], None], attempt: Attempt) -> None:
+        """Update the links of a final result; a failure is logged, and leaves them to the next deletion or sweep."""
+        try:
+            for link in result.links:
+                attempt.require_time(MIN_CALL_MS)
+                update(link)
+        except DependencyUnavailable as error:
+            logger.warning(
+                "link_not_updated", extra={"error": str(error), "media_id": result.media and result.media.media_id}
+            )
+
     def _delete(self, media: Media, attempt: Attempt) -> Result:
-        """Delete a media file, unless its deletion is recorded or in progress."""
+        """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""
         try:
             if self.settings.dry_run:
                 self._gateway.check_credentials()
                 return Result(outcome=Outcome.SKIPPED, reason=Reason.DRY_RUN, media=media)
-            return self._confirmed.once(media, attempt, lambda: self._gateway.delete(media, attempt))
+            with self._in_turn(media, attempt.remaining_ms / 1000):
+                attempt.require_time()
+                return self._delete_in_turn(media, attempt)
+        except TimeoutError:
+            return Result.unavailable(DependencyUnavailable(Reason.OUT_OF_TIME), media)
         except DependencyUnavailable as error:  # of this media file alone; the request's others are still tried
             return Result.unavailable(error, media)
+
+    def _delete_in_turn(self, media: Media, attempt: Attempt) -> Result:
+        message_id = attempt.message_id
+        if message_id and attempt.number > 1 and (refusal := self._records.get_refusal(media, message_id)):
+            return refusal
+        result = self._records.once(media, attempt, lambda: self._gateway.delete(media, attempt))
+        if message_id and result.reason is Reason.REFUSED_BY_PROVIDER:
+            self._records.put_refusal(media, message_id, result)
+        return result
+
+    def verify(self, handled: Sequence[Handled]) -> None:
+        """Verify the absence of media files that NXCloud could not delete."""
+        if not self.settings.verify_absence:
+            return
+        self._verification.verify(handled)
+        for each in handled:
+            for result in each.results:
+                if result.reason is Reason.VERIFIED_ABSENT:
+                    self._update_links(result, self._index.remove, each.attempt)
 
 
 def _rejected(detail: str) -> Result:

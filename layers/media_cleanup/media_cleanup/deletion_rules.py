@@ -1,25 +1,33 @@
-"""Pure rules: which media files the deletion of an object deletes."""
+"""Pure rules: which media files the deletion of an object deletes, and which the current object keeps."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from media_cleanup.model import Link, Media, S3Object
+from media_cleanup.model import Content, Link, Media, S3Object
 from media_cleanup.outcome import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentObject:
-    """The object as it can be read now, and the media files in its metadata."""
+    """The object as it can be read now, and the media files in its metadata and tags."""
 
-    version_id: str | None
-    etag: str
+    obj: S3Object
+    content: Content
     media: frozenset[Media] = frozenset()
 
-    def matches(self, link: Link) -> bool:
-        """Whether the link is of this version, or of this content where there are no versions."""
-        if self.version_id or link.obj.version_id:
-            return self.version_id == link.obj.version_id
-        return self.etag == link.etag
+    def owns(self, link: Link) -> bool:
+        """Whether the link is of this very object: of its version; where there is none, of its eTag."""
+        if self.obj.version_id or link.obj.version_id:
+            return self.obj.version_id == link.obj.version_id
+        return link.content is not None and self.content.etag == link.content.etag
+
+    def stands_for(self, link: Link) -> bool:
+        """Whether the object is linked to the link's media file: by its own link, or by one of the same content."""
+        return self.owns(link) or self.content.equals(link.content)
+
+    def own_link(self, media: Media) -> Link:
+        """Create the object's own link to a media file."""
+        return Link(self.obj, self.content, media)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +38,19 @@ class ObjectDeletion:
     sequencer: str | None = None
 
     def covers(self, link: Link, *, object_exists: bool) -> bool:
-        """Whether the deletion ends this link. `object_exists`: whether the object can be read now.
+        """Whether the deletion ends this link. `object_exists`: whether there is a current object.
 
-        Where it cannot, the deletion of one version covers also what earlier deletions had to leave.
+        The deletion of one version ends the links of that version, and where there is no current object, all. Any other
+        ends all that are not newer, also where another object has been stored since: so a deletion covers the same
+        links at every attempt. Many objects share the name `null` one after another, so there the order counts, too.
         """
-        if self.obj.version_id:
-            return link.obj.version_id == self.obj.version_id or not object_exists
-        if self.sequencer and link.sequencer:
-            return is_older(link.sequencer, self.sequencer)
-        return not object_exists
+        if self.obj.version_id and not object_exists:
+            return True
+        if self.obj.identity.version_id:
+            return link.obj.version_id == self.obj.version_id
+        if self.obj.version_id == "null" and link.obj.version_id:
+            return False
+        return not (self.sequencer and link.sequencer and is_older(self.sequencer, link.sequencer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +70,35 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The media files to delete; where there are none, the reason."""
+    """The media files to delete; where there are none, the reason. `carried_over` are links to replace.
+
+    A carried-over link is covered by the deletion, but the current object keeps its media file: by its own link from
+    now on.
+    """
 
     to_delete: frozenset[Media]
     reason: Reason | None = None
+    carried_over: tuple[Link, ...] = ()
 
 
 def decide(deletion: ObjectDeletion, facts: Facts) -> Decision:
     """Decide which media files a deletion deletes: those of covered links, except what the current object keeps."""
     current, in_key = facts.current, {facts.media_in_key} if facts.media_in_key else set()
-    covered = {link.media for link in facts.links if deletion.covers(link, object_exists=current is not None)}
+    covered = [link for link in facts.links if deletion.covers(link, object_exists=current is not None)]
     if current is None:
-        to_delete = covered | in_key
-    else:
-        own = {link.media for link in facts.links_after_head if current.matches(link)}
-        to_delete = covered - in_key - current.media - own
-    if to_delete:
-        return Decision(frozenset(to_delete))
-    if current:
-        return Decision(frozenset(), Reason.OBJECT_EXISTS)
-    return Decision(frozenset(), Reason.STORED_LATER if facts.links else Reason.NO_MEDIA)
+        to_delete = {link.media for link in covered} | in_key
+        reason = Reason.STORED_LATER if facts.links else Reason.NO_MEDIA
+        return Decision(frozenset(to_delete), None if to_delete else reason)
+    kept = in_key | current.media | {link.media for link in facts.links_after_head if current.stands_for(link)}
+    to_delete = {link.media for link in covered} - kept
+    carried_over = tuple(link for link in covered if link.media in kept and not current.owns(link))
+    return Decision(frozenset(to_delete), None if to_delete else Reason.OBJECT_EXISTS, carried_over)
+
+
+def with_tags(facts: Facts, media: Collection[Media]) -> Facts:
+    """Return the facts with the media files in the current object's tags."""
+    current = facts.current
+    return replace(facts, current=current and replace(current, media=current.media | frozenset(media)))
 
 
 def is_older(sequencer: str, other: str) -> bool:

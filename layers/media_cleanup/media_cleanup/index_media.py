@@ -1,5 +1,7 @@
 """Use case of the index function: link objects to media files, from metadata, tags or messages."""
 
+from collections.abc import Sequence
+
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.deletion_queue import DeletionQueue
 from media_cleanup.aws.media_index import MediaIndex
@@ -9,7 +11,7 @@ from media_cleanup.model import Link, Media, S3Object, media_in_labels
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import LINKING
 from media_cleanup.request import Action, Attempt, Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType
-from media_cleanup.result import Result
+from media_cleanup.result import Handled, Result
 from media_cleanup.settings import IndexMediaSettings
 
 
@@ -31,13 +33,13 @@ class IndexMedia:
         """Create the handler with real AWS clients."""
         return cls(settings, AwsClients())
 
-    def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002, PLR0911 (no call of NXCloud needs a deadline; one return per kind of action)
+    def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result for each media file that is linked. Raises DependencyUnavailable."""
         match action:
             case ObjectEvent(
                 ObjectEventType.CREATED | ObjectEventType.TAGGED | ObjectEventType.REQUESTED, _, S3Object() as obj
             ):
-                return self._link_by_labels(action, obj)
+                return self._link_by_labels(action, obj, attempt)
             case LinkRequest(obj, media):
                 return [self._link_by_message(obj, media)]
             case ObjectEvent(ObjectEventType.CREATED | ObjectEventType.TAGGED, name):
@@ -51,22 +53,27 @@ class IndexMedia:
             case Malformed(detail):
                 return [_rejected(detail)]
 
-    def _link_by_labels(self, event: ObjectEvent, obj: S3Object) -> list[Result]:
+    def verify(self, handled: Sequence[Handled]) -> None:
+        """Do nothing: a link needs no verification."""
+
+    def _link_by_labels(self, event: ObjectEvent, obj: S3Object, attempt: Attempt) -> list[Result]:
         """Link an object by its metadata or its tags, depending on the event; by both where it is a request."""
         if not obj.key.startswith(self.settings.object_key_prefix):
             return [Result(outcome=Outcome.SKIPPED, reason=Reason.OUTSIDE_PREFIX)]
-        # The eTag excludes an object that was stored later under the key; a version cannot be replaced
-        head = self._objects.head(obj, None if obj.version_id else event.etag)
+        # The eTag excludes an object that was stored later under the key; a version cannot be replaced, `null` can
+        head = self._objects.head(obj, None if obj.identity.version_id else event.etag)
         if head is None:
             self._request_deletion_if_gone(obj)
             return [Result(outcome=Outcome.SKIPPED, reason=Reason.GONE_OR_REPLACED)]
         labels = [] if event.type is ObjectEventType.TAGGED else [head.metadata]
-        labels += [] if event.type is ObjectEventType.CREATED else [self._tags(head)]
+        labels += [self._tags(head)] if head.has_tags or event.type is not ObjectEventType.CREATED else []
         media, errors = media_in_labels(labels, self.settings.default_business_phone)
         # A HEAD without the event's version or eTag may have read another object than the sequencer belongs to
-        same_object = head.obj.version_id == obj.version_id and (obj.version_id or event.etag)
+        linked_obj = head.obj.identity
+        same_object = linked_obj == obj.identity and (linked_obj.version_id or event.etag)
         for each in media:
-            self._index.put(Link(head.obj, head.etag, each, event.sequencer if same_object else None))
+            attempt.require_time()
+            self._index.put(Link(linked_obj, head.content, each, event.sequencer if same_object else None))
         if media:
             self._request_deletion_if_gone(head.obj)
         linked = [Result(outcome=Outcome.LINKED, media=each) for each in media]
@@ -77,17 +84,22 @@ class IndexMedia:
     def _tags(self, head: ObjectHead) -> dict[str, str]:
         """Read the tags of this very object; a second HEAD must find it unchanged."""
         tags = self._objects.tags(head.obj)
-        if tags is None or self._objects.head(head.obj, None if head.obj.version_id else head.etag) is None:
+        etag = None if head.obj.identity.version_id else head.content.etag
+        if tags is None or self._objects.head(head.obj, etag) is None:
             raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while its tags were read")
         return tags
 
     def _link_by_message(self, obj: S3Object, media: Media) -> Result:
-        """Link the version that a message names, else the current object; also an object that is gone."""
+        """Link the version that a message names, else the current object; also an object that is gone by now."""
         if not obj.key.startswith(self.settings.object_key_prefix):
             return _rejected("the key lies outside of OBJECT_KEY_PREFIX, where deletions are not looked at")
         head = self._objects.head(obj)
-        self._index.put(Link(head.obj, head.etag, media) if head else Link(obj, None, media))
-        self._request_deletion_if_gone(head.obj if head else obj)
+        if head is None:
+            self._index.put(Link(obj.identity, None, media))
+            self._deletion_queue.request_deletion(obj)
+            return Result(outcome=Outcome.LINKED, media=media)
+        self._index.put(Link(head.obj.identity, head.content, media))
+        self._request_deletion_if_gone(head.obj)
         return Result(outcome=Outcome.LINKED, media=media)
 
     def _request_deletion_if_gone(self, obj: S3Object) -> None:

@@ -1,8 +1,11 @@
 """Validated values: media files, S3 objects, and the links between them."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 
 from media_cleanup.errors import InvalidMediaError, InvalidObjectError
 
@@ -31,7 +34,11 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class S3Object:
-    """An S3 object; `version_id` is None where the bucket has no versions."""
+    """An S3 object; `version_id` is None where the bucket has no versions.
+
+    S3 names the version `null` that was stored before versioning, or while it was suspended: a name to read by, which
+    many objects share one after another.
+    """
 
     bucket: str
     key: str
@@ -44,25 +51,54 @@ class S3Object:
             raise InvalidObjectError("the bucket name must be 3 to 255 letters, digits, dots, hyphens or underscores")
         if not isinstance(key, str) or not 1 <= _utf8_length(key) <= _MAX_KEY_BYTES:
             raise InvalidObjectError(f"the key must be text of 1 to {_MAX_KEY_BYTES} bytes in UTF-8")
-        # S3 names the version "null", or omits it, where the object was stored without versioning
-        if version_id in (None, "", "null"):
+        if version_id in (None, ""):
             return cls(bucket, key)
         if not isinstance(version_id, str) or not _VERSION_ID.fullmatch(version_id):
             raise InvalidObjectError("the version id must be 1 to 1024 printable ASCII characters without spaces")
         return cls(bucket, key, version_id)
 
+    @property
+    def identity(self) -> "S3Object":
+        """The object as links identify it: `null` is no version, its objects are told apart by eTag."""
+        return S3Object(self.bucket, self.key) if self.version_id == "null" else self
+
+    @property
+    def whole(self) -> "S3Object":
+        """The object without a version."""
+        return S3Object(self.bucket, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content of an object, as far as S3 shows it; without `etag_is_digest`, the same content may differ in eTag.
+
+    `size` is in bytes, None where it is unknown.
+    """
+
+    etag: str
+    size: int | None = None
+    etag_is_digest: bool = True
+
+    def equals(self, other: "Content | None") -> bool:
+        """Whether the contents are the same: by eTag or, where an eTag is no digest, by size."""
+        if other is None or self.etag == other.etag:
+            return other is not None
+        return not (self.etag_is_digest and other.etag_is_digest) and self.size == other.size and self.size is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link: this object, in this version or with this eTag, stands for that media file.
+    """A link: this object, in this version or with this content, stands for that media file.
 
-    `sequencer` is that of the event that made the link, None where it came from tags or a message.
+    `content` is None where the object was gone before it could be read. `sequencer` is that of the event that made the
+    link, None where it came from tags or a message. `refused`: NXCloud refused the media file's deletion permanently.
     """
 
     obj: S3Object
-    etag: str | None
+    content: Content | None
     media: Media
     sequencer: str | None = None
+    refused: bool = False
 
 
 def media_in_key(key: str, pattern: re.Pattern[str], default_business_phone: str | None) -> Media | None:
@@ -79,26 +115,65 @@ def media_in_key(key: str, pattern: re.Pattern[str], default_business_phone: str
 def media_in_labels(
     labels: Iterable[Mapping[str, str]], default_business_phone: str | None
 ) -> tuple[list[Media], list[InvalidMediaError]]:
-    """Return the media files that metadata and tags name, ids separated by spaces, and the errors of invalid ones."""
+    """Return the media files that metadata and tags name, and the errors of invalid ones.
+
+    Names match in any letter case. Ids are separated by spaces, or by commas where S3 joined repeated headers.
+    """
     media, errors = [], []
     for each in labels:
-        business_phone = each.get(BUSINESS_PHONE_LABEL, "").strip() or default_business_phone
-        for media_id in each.get(MEDIA_ID_LABEL, "").split():
+        try:
+            media_ids = _label(each, MEDIA_ID_LABEL)
+            business_phone = _business_phone(each, default_business_phone) if media_ids else ""
+        except InvalidMediaError as error:
+            errors.append(error)
+            continue
+        for media_id in media_ids:
             try:
-                media.append(_parse_label(business_phone, media_id))
+                media.append(Media.parse(business_phone, media_id))
             except InvalidMediaError as error:
                 errors.append(error)
     return list(dict.fromkeys(media)), errors
 
 
-def _parse_label(business_phone: str | None, media_id: str) -> Media:
-    if business_phone is None:
-        raise InvalidMediaError(f"{BUSINESS_PHONE_LABEL} is missing, and DEFAULT_BUSINESS_PHONE is not set")
-    return Media.parse(business_phone, media_id)
+def _business_phone(labels: Mapping[str, str], default_business_phone: str | None) -> str:
+    match _label(labels, BUSINESS_PHONE_LABEL):
+        case [business_phone]:
+            return business_phone
+        case []:
+            if default_business_phone is None:
+                raise InvalidMediaError(f"{BUSINESS_PHONE_LABEL} is missing, and DEFAULT_BUSINESS_PHONE is not set")
+            return default_business_phone
+        case _:
+            raise InvalidMediaError(f"{BUSINESS_PHONE_LABEL} must be one number without spaces")
+
+
+def _label(labels: Mapping[str, str], name: str) -> list[str]:
+    """The distinct words of a label, decoded, without invisible characters."""
+    values = (_decode_words(name, value) for label, value in labels.items() if label.lower() == name)
+    words = (word for value in values for word in re.split(r"[\s,]+", _strip_invisible(value)) if word)
+    return list(dict.fromkeys(words))
+
+
+def _strip_invisible(text: str) -> str:
+    """Remove control and format characters, such as a byte order mark or the direction marks of a copied number."""
+    return "".join(each for each in text if each.isspace() or unicodedata.category(each) not in {"Cc", "Cf"})
+
+
+def _decode_words(name: str, value: str) -> str:
+    """Decode RFC 2047 encoded words, as which S3 returns metadata beyond ASCII."""
+    try:
+        decoded = str(make_header(decode_header(value))) if "=?" in value else value
+    except (ValueError, LookupError, HeaderParseError):
+        decoded = "=?"
+    if "=?" in decoded:  # decode_header leaves an incomplete word as it is
+        raise InvalidMediaError(f"{name} is not a valid RFC 2047 encoded word")
+    return decoded
 
 
 def _validate_name(name: str, value: object) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
+    if not isinstance(value, str):
+        raise InvalidMediaError(f"{name} must be text, not JSON of the type {type(value).__name__}")
+    if not _NAME.fullmatch(value):
         raise InvalidMediaError(f"{name} must be 1 to 128 printable ASCII characters without spaces")
     return value
 

@@ -34,7 +34,9 @@ class Reason(StrEnum):
     DRY_RUN = "dry_run"  # DryRun is set
 
     # unavailable
-    PROVIDER_FAILED = "provider_failed"  # -1, 9001, unknown codes, `success` false
+    PROVIDER_FAILED = "provider_failed"  # -1, 9001, 9003 to 9007, 9099, unknown codes, `success` false
+    THROTTLED = "throttled"  # 27, 28, 88, 9099 with a rate limit of Meta, HTTP 429
+    VERIFICATION_PAUSED = "verification_paused"  # three controls in a row proved nothing
     NO_ANSWER = "no_answer"  # network error, or the deadline passed
     INVALID_ANSWER = "invalid_answer"  # HTTP error, redirect, no JSON, oversized response
     CLOCK_SKEWED = "clock_skewed"  # 1004 after correcting the clock

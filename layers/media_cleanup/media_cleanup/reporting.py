@@ -61,7 +61,7 @@ def report(profile: LogProfile, result: Result, delivery: Delivery) -> dict[str,
         metrics.add_metric("AuthenticationFailed", MetricUnit.Count, 1)
     if result.latency_ms is not None:
         metrics.add_metric("ProviderLatency", MetricUnit.Milliseconds, result.latency_ms)
-    if fields["lag_ms"] is not None:
+    if result.outcome is Outcome.DELETED and fields["lag_ms"] is not None:
         metrics.add_metric("DeletionLag", MetricUnit.Milliseconds, fields["lag_ms"])
     return fields
 

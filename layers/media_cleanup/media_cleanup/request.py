@@ -5,17 +5,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media, S3Object
 from media_cleanup.outcome import Reason
 
+MIN_STEP_MS = 6_000  # for a few calls of AWS and one of NXCloud; what has not begun by then is redelivered
+MIN_CALL_MS = 2_000  # for one call of AWS after which nothing but the answer remains
+FINISH_MS_PER_REQUEST = 2  # for its log line and metrics, which a message of thousands of parts takes time to write
+
 
 class ObjectEventType(StrEnum):
-    """The type of an object event; `requested` is a message or task that names an object."""
+    """The type of an object event.
+
+    `requested` is a message or task that names an object; `unsupported_removal` is a deletion in a form that does not
+    say enough, such as CloudTrail's.
+    """
 
     CREATED = "created"
     REMOVED = "removed"
     TAGGED = "tagged"
     REQUESTED = "requested"
+    UNSUPPORTED_REMOVAL = "unsupported_removal"
     UNKNOWN = "unknown"
 
 
@@ -86,12 +96,22 @@ class Deadline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at a request: `number` counts the receives of its message, from 1."""
+    """One attempt at a request: `number` counts the receives of its message, from 1; without SQS, there is no id.
+
+    `reserve_ms` is the time that finishing the whole batch takes beyond the usual.
+    """
 
     number: int
     deadline: Deadline
+    message_id: str | None = None
+    reserve_ms: int = 0
 
     @property
     def remaining_ms(self) -> int:
-        """The milliseconds left in the invocation."""
-        return self.deadline.get_remaining_time_in_millis()
+        """The milliseconds left for the request in the invocation."""
+        return self.deadline.get_remaining_time_in_millis() - self.reserve_ms
+
+    def require_time(self, least_ms: int = MIN_STEP_MS) -> None:
+        """Raise DependencyUnavailable where there is too little time left to begin a step, or a call of AWS."""
+        if self.remaining_ms < least_ms:
+            raise DependencyUnavailable(Reason.OUT_OF_TIME)

@@ -1,10 +1,11 @@
 """The result of a request."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from media_cleanup.errors import DependencyUnavailable
-from media_cleanup.model import Media, S3Object
+from media_cleanup.model import Link, Media, S3Object
 from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.request import Attempt, Request
 
 _AUTHENTICATION_REASONS = {Reason.CREDENTIALS_REFUSED, Reason.CREDENTIALS_UNUSABLE}
 
@@ -16,7 +17,8 @@ class Result:
     `detail` explains `reason`; `last_reason` is the reason before giving up. `provider_*`, `http_status`,
     `retry_after_s` (seconds) and `latency_ms` come from NXCloud's response. `confirmed_ms` is the time of NXCloud's
     confirmation, `occurred_ms` that of the S3 event, both as Unix milliseconds. The runner sets `bucket`, `key` and
-    `occurred_ms`; the use case sets everything else.
+    `occurred_ms`; the use case sets everything else. `may_be_absent`: NXCloud's failure may mean that
+    there is no such media file; `links` are those to remove once it is gone.
     """
 
     outcome: Outcome
@@ -33,6 +35,8 @@ class Result:
     retry_after_s: int | None = None
     latency_ms: int | None = None
     confirmed_ms: int | None = None
+    may_be_absent: bool = False
+    links: tuple[Link, ...] = ()
 
     @classmethod
     def unavailable(cls, error: DependencyUnavailable, media: Media | None = None) -> "Result":
@@ -54,3 +58,12 @@ class Result:
         if obj is None:
             return replace(self, occurred_ms=occurred_ms)
         return replace(self, bucket=obj.bucket, key=obj.key, occurred_ms=occurred_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A request with its attempt, and the results once it has been handled."""
+
+    request: Request
+    attempt: Attempt
+    results: list[Result] = field(default_factory=list)

@@ -36,6 +36,7 @@ class DeleteMediaSettings:
     object_key_pattern: re.Pattern[str]
     dry_run: bool
     verify_absence: bool
+    absence_proof_interval_s: float
     concurrent_calls: int
 
     @classmethod
@@ -54,6 +55,7 @@ class DeleteMediaSettings:
             object_key_pattern=_pattern(environment.get("OBJECT_KEY_PATTERN") or DEFAULT_OBJECT_KEY_PATTERN),
             dry_run=_one_of(environment, "DRY_RUN", ("false", "true")) == "true",
             verify_absence=_one_of(environment, "VERIFY_ABSENCE", ("true", "false")) == "true",
+            absence_proof_interval_s=_seconds("ABSENCE_PROOF_INTERVAL_S", environment, "3600"),
             concurrent_calls=_concurrent_calls(environment.get("CONCURRENT_CALLS") or "10"),
         )
 
@@ -179,6 +181,13 @@ def _days(text: str) -> int:
     if not re.fullmatch("[0-9]{1,3}", text):
         raise SettingsError("SWEEP_EVERY_DAYS must be a whole number from 0 to 999")
     return int(text)
+
+
+def _seconds(name: str, environment: Mapping[str, str], default: str) -> float:
+    text = environment.get(name) or default
+    if not re.fullmatch("[0-9]{1,5}([.][0-9]{1,3})?", text):
+        raise SettingsError(f"{name} must be a number of seconds from 0 to 99999")
+    return float(text)
 
 
 def _pattern(text: str) -> re.Pattern[str]:

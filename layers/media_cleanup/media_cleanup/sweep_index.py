@@ -6,7 +6,7 @@ slice is repeated. It deletes nothing itself: the deletion function decides by t
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from media_cleanup.aws.clients import AwsClients
@@ -14,27 +14,52 @@ from media_cleanup.aws.deletion_queue import DeletionQueue
 from media_cleanup.aws.media_index import ItemKey, MediaIndex
 from media_cleanup.aws.s3_objects import S3Objects
 from media_cleanup.aws.sweep_checkpoint import SweepCheckpoint, SweepCheckpoints
+from media_cleanup.deletion_rules import CurrentObject
 from media_cleanup.errors import DependencyUnavailable
-from media_cleanup.model import S3Object
-from media_cleanup.request import Deadline
+from media_cleanup.model import Link, S3Object
+from media_cleanup.request import MIN_STEP_MS, Deadline
 from media_cleanup.settings import SweepIndexSettings
 from media_cleanup.telemetry import emit_counts, logger, masked
 
-PAUSE_S = 0.02  # before each object, so at most 50 objects a second, of one or two HEADs
+PAUSE_S = 0.02  # before each HEAD, so at most 50 a second
 MAX_MISSING_PER_SLICE = 100  # so that there is time to request their deletion
 GRACE_PERIOD_S = 15  # a deletion in progress is usually done by then, and its links removed
 FINISH_MS = 25_000  # for the grace period and the deletion requests
 
 
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """The links of one object or version that is gone. `replaced`: another object has been stored in its place.
+
+    `before` is the item before the first of them, None where that is the first of the table.
+    """
+
+    before: ItemKey | None
+    replaced: bool
+    links: list[Link] = field(default_factory=list)
+
+    @property
+    def log_message(self) -> str:
+        """The log message of the deletion request: a missed event, or an overwritten object, which sends none."""
+        return "object_replaced" if self.replaced else "object_gone"
+
+
 @dataclass(slots=True)
 class _Slice:
-    """The progress and findings of a slice; `unknown` counts objects by the reason why S3 gave no answer."""
+    """The progress and findings of a slice.
+
+    `gone` has the objects whose deletion is to be requested, in the order of the scan; `refused` counts the gone links
+    that NXCloud refused permanently, `unknown` counts links by the reason why S3 gave no answer. `current` is the
+    current object of `key`, which was read last: the scan returns the links of a key together.
+    """
 
     after: ItemKey | None
     finished: bool = False
     links: int = 0
-    checked: set[S3Object] = field(default_factory=set)
-    missing: dict[S3Object, None] = field(default_factory=dict)
+    refused: int = 0
+    key: S3Object | None = None
+    current: CurrentObject | None = None
+    gone: dict[S3Object, _Gone] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
 
 
@@ -69,13 +94,19 @@ class SweepIndex:
         """
         checkpoint = self._due_checkpoint()
         if checkpoint is None:
-            return emit_counts(SweptLinks=0, SweptGone=0, SweptUnknown=0)
+            return emit_counts(SweptLinks=0, SweptGone=0, SweptReplaced=0, SweptRefused=0, SweptUnknown=0)
         findings = self._scan(checkpoint.after, deadline)
-        gone = self._request_deletions(findings.missing)
+        requested = self._request_deletions(findings, deadline)
         self._checkpoints.save(SweepCheckpoint(checkpoint.started_s, findings.after, findings.finished))
         for reason, objects in findings.unknown.items():
             logger.warning("objects_unknown", extra={"reason": reason, "objects": objects})
-        counts = emit_counts(SweptLinks=findings.links, SweptGone=gone, SweptUnknown=findings.unknown.total())
+        counts = emit_counts(
+            SweptLinks=findings.links,
+            SweptGone=requested["object_gone"],
+            SweptReplaced=requested["object_replaced"],
+            SweptRefused=findings.refused,
+            SweptUnknown=findings.unknown.total(),
+        )
         logger.info("index_sweep", extra={"counts": counts, "pass_ended": findings.finished})
         return counts
 
@@ -90,36 +121,61 @@ class SweepIndex:
     def _scan(self, after: ItemKey | None, deadline: Deadline) -> _Slice:
         findings = _Slice(after)
         for item_key, link in self._index.scan(after):
-            if deadline.get_remaining_time_in_millis() < FINISH_MS or len(findings.missing) >= MAX_MISSING_PER_SLICE:
+            if deadline.get_remaining_time_in_millis() < FINISH_MS or len(findings.gone) >= MAX_MISSING_PER_SLICE:
                 return findings
-            findings.after = item_key
             if link.obj.key.startswith(self._settings.object_key_prefix):
                 findings.links += 1
-                self._check(link.obj, findings)
+                self._check(link, findings)
+            findings.after = item_key
         findings.finished = True
         return findings
 
-    def _check(self, obj: S3Object, findings: _Slice) -> None:
-        if obj in findings.checked:
-            return
-        findings.checked.add(obj)
-        self._sleep(PAUSE_S)
+    def _check(self, link: Link, findings: _Slice) -> None:
         try:
-            if missing := self._objects.missing_part(obj):
-                findings.missing[missing] = None
+            current = self._current(link.obj.whole, findings)
+            gone = self._is_gone(link, current)
         except DependencyUnavailable as error:
-            findings.unknown[f"{obj.bucket}: {error.detail}"] += 1
+            findings.unknown[f"{link.obj.bucket}: {error.detail}"] += 1
+            return
+        if gone and link.refused:
+            findings.refused += 1
+        elif gone:
+            replaced = current is not None and not link.obj.version_id
+            found = _Gone(findings.after, replaced)
+            findings.gone.setdefault(link.obj if current else link.obj.whole, found).links.append(link)
 
-    def _request_deletions(self, missing: Collection[S3Object]) -> int:
-        """Request the deletion of objects that still have links after the grace period. Returns the links' number."""
-        requested = 0
-        if missing:
+    def _is_gone(self, link: Link, current: CurrentObject | None) -> bool:
+        """Whether a link's object is gone; without a current object all are, for old versions lie under a marker."""
+        if current is None:
+            return True
+        if current.owns(link) or (not link.obj.version_id and current.stands_for(link)):
+            return False
+        self._sleep(PAUSE_S)
+        return not self._objects.exists(link)
+
+    def _current(self, obj: S3Object, findings: _Slice) -> CurrentObject | None:
+        if findings.key != obj:
+            self._sleep(PAUSE_S)
+            head = self._objects.head(obj)
+            findings.key, findings.current = obj, CurrentObject(head.obj.identity, head.content) if head else None
+        return findings.current
+
+    def _request_deletions(self, findings: _Slice, deadline: Deadline) -> Counter[str]:
+        """Request the deletion of objects whose links remain after the grace period. Returns the numbers of links.
+
+        Where the time ends, the next slice starts before the first object that is left.
+        """
+        requested: Counter[str] = Counter()
+        if findings.gone:
             self._sleep(GRACE_PERIOD_S)
-        for obj in missing:
-            links = [link for link in self._index.get_links(obj) if obj.version_id in (None, link.obj.version_id)]
+        for obj, found in findings.gone.items():
+            if deadline.get_remaining_time_in_millis() < MIN_STEP_MS:
+                findings.after, findings.finished = found.before, False
+                break
+            links = [link for link in self._index.get_links(obj) if link in found.links]
             if links:
                 message_id = self._deletion_queue.request_deletion(obj)
                 name = {"bucket": obj.bucket, "object_key": masked(obj.key), "version_id": obj.version_id}
-                logger.warning("object_gone", extra=name | {"links": len(links), "message_id": message_id})
-                requested += len(links)
+                logger.warning(found.log_message, extra=name | {"links": len(links), "message_id": message_id})
+                requested[found.log_message] += len(links)
         return requested

@@ -10,6 +10,8 @@ from nxcloud.errors import (
     InvalidResponseError,
     NoResponseError,
     NxCloudError,
+    RequestFailedError,
+    ThrottledError,
 )
 from nxcloud.responses import ApiResponse
 from nxcloud.signing import Algorithm, Credentials, SignatureAuth, sign
@@ -28,7 +30,9 @@ __all__ = [
     "MediaFile",
     "NoResponseError",
     "NxCloudError",
+    "RequestFailedError",
     "SignatureAuth",
+    "ThrottledError",
     "sign",
     "system_clock_ms",
 ]

@@ -1,17 +1,18 @@
-"""Calls NXCloud's media API: `deleteMedia` and `getMedia`, one signed HTTP request each."""
+"""Calls NXCloud's media API: `deleteMedia`, `getMedia` and `uploadMedia`, one signed HTTP request each."""
 
 import http.client
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import requests
 import urllib3
 
 from nxcloud.clock import system_clock_ms
-from nxcloud.errors import InvalidResponseError, NoResponseError, error_for_code
-from nxcloud.responses import ApiResponse, parse_response
+from nxcloud.errors import ApiError, InvalidResponseError, NoResponseError
+from nxcloud.responses import ApiResponse, parse_response, parse_retry_after
 from nxcloud.signing import Algorithm, Credentials, SignatureAuth
 from nxcloud.transport import StaleConnectionError, deadline_session
 
@@ -55,33 +56,49 @@ class MediaClient:
         self, credentials: Credentials, business_phone: str, media_id: str, *, deadline_s: float = DEADLINE_S
     ) -> ApiResponse:
         """Delete a media file (source: NXCloud, "deleteMedia"). Success is `code` 0 and `data.success` true."""
-        response = self._call("deleteMedia", credentials, business_phone, media_id, deadline_s)
+        response = self._call("deleteMedia", credentials, _json_body(business_phone, media_id), deadline_s)
         if response.data.get("success") is not True:
-            raise error_for_code(response.code, response.message, response.http_status)
+            raise _unconfirmed(response)
         return response
 
     def get_media(
         self, credentials: Credentials, business_phone: str, media_id: str, *, deadline_s: float = DEADLINE_S
     ) -> MediaFile:
         """Look a media file up (source: NXCloud, "getMedia"). Success has a URL in place of `success`."""
-        response = self._call("getMedia", credentials, business_phone, media_id, deadline_s)
+        response = self._call("getMedia", credentials, _json_body(business_phone, media_id), deadline_s)
         match response.data:
             case {"mime_type": str(mime_type), "file_name": str(file_name), "url": str(url)}:
                 return MediaFile(mime_type, file_name, url)
-        raise error_for_code(response.code, response.message, response.http_status)
+        raise _unconfirmed(response)
 
-    def _call(
-        self, action: str, credentials: Credentials, business_phone: str, media_id: str, deadline_s: float
-    ) -> ApiResponse:
-        """Send one signed request, and parse its response."""
-        fields = {"business_phone": business_phone, "Media-ID": media_id, "messaging_product": "whatsapp"}
+    def upload_media(  # noqa: PLR0913 (the fields of the call)
+        self,
+        credentials: Credentials,
+        business_phone: str,
+        file_name: str,
+        content: bytes,
+        mime_type: str,
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> str:
+        """Upload a media file (source: NXCloud, "uploadMedia"). Returns its Media-ID. The body is not signed."""
+        fields = {"business_phone": business_phone, "messaging_product": "whatsapp", "type": mime_type}
+        body = {"data": fields, "files": {"file": (file_name, content, mime_type)}}
+        response = self._call("uploadMedia", credentials, body, deadline_s)
+        match response.data:
+            case {"id": str(media_id)} if media_id:
+                return media_id
+        raise _unconfirmed(response)
+
+    def _call(self, action: str, credentials: Credentials, body: dict[str, Any], deadline_s: float) -> ApiResponse:
+        """Send one signed request, and parse its response. `body`: the arguments of requests that make the body."""
         auth = SignatureAuth(credentials, action, self._now_ms, self._algorithm)
-        response, content = self._post(action, json.dumps(fields).encode(), auth, deadline_s)
+        response, content = self._post(action, body, auth, deadline_s)
         secrets = (credentials.access_key, credentials.access_secret, response.request.headers["sign"])
         return parse_response(response.status_code, response.headers, content, secrets)
 
     def _post(
-        self, action: str, body: bytes, auth: SignatureAuth, deadline_s: float
+        self, action: str, body: dict[str, Any], auth: SignatureAuth, deadline_s: float
     ) -> tuple[requests.Response, bytes]:
         """Send a request within the deadline, once more where a kept-alive connection was stale."""
         started = time.monotonic()
@@ -93,15 +110,14 @@ class MediaClient:
         return self._attempt(action, body, auth, max(deadline_s - (time.monotonic() - started), 0.001))
 
     def _attempt(
-        self, action: str, body: bytes, auth: SignatureAuth, deadline_s: float
+        self, action: str, body: dict[str, Any], auth: SignatureAuth, deadline_s: float
     ) -> tuple[requests.Response, bytes]:
         """Send one HTTP request. Third-party exceptions end here, since some carry the signed headers."""
         try:
             with self._session.post(
                 f"{self._base_url}/api/wa/{action}",
-                data=body,
+                **body,
                 auth=auth,
-                headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
                 timeout=urllib3.Timeout(total=deadline_s),  # type: ignore[arg-type]  # requests hands it to urllib3
                 allow_redirects=False,
                 stream=True,
@@ -111,6 +127,22 @@ class MediaClient:
             cause = _root_cause(error)
             kind = _StaleConnection if isinstance(cause, StaleConnectionError) else NoResponseError
             raise kind(f"no complete answer from NXCloud: {_describe(cause, deadline_s)}") from None
+
+
+def _json_body(business_phone: str, media_id: str) -> dict[str, Any]:
+    fields = {"business_phone": business_phone, "Media-ID": media_id, "messaging_product": "whatsapp"}
+    return {"data": json.dumps(fields).encode(), "headers": {"Content-Type": "application/json"}}
+
+
+def _unconfirmed(response: ApiResponse) -> ApiError:
+    """The error of a response with `code` 0 whose data does not confirm it."""
+    return ApiError(
+        f"NXCloud did not confirm the call: {response.message}",
+        provider_code=response.code,
+        provider_message=response.message,
+        http_status=response.http_status,
+        retry_after_s=response.retry_after_s,
+    )
 
 
 def _root_cause(error: BaseException) -> BaseException:
@@ -133,6 +165,8 @@ def _read(response: requests.Response) -> bytes:
         body += chunk
         if len(body) > MAX_RESPONSE_BYTES:
             raise InvalidResponseError(
-                f"NXCloud answered with more than {MAX_RESPONSE_BYTES // 1024} KiB", http_status=response.status_code
+                f"NXCloud answered with more than {MAX_RESPONSE_BYTES // 1024} KiB",
+                http_status=response.status_code,
+                retry_after_s=parse_retry_after(response.headers),
             )
     return bytes(body)

@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from nxcloud.clock import http_date_ms
-from nxcloud.errors import InvalidResponseError, error_for_code
+from nxcloud.errors import META_ERROR, InvalidResponseError, NxCloudError, ThrottledError, error_type
 
 MAX_MESSAGE_CHARACTERS = 256
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """A response with `code` 0: the API's code and message, its `data`, and the HTTP status."""
+    """A response with `code` 0: the API's code and message, its `data`, HTTP status, and `Retry-After` in seconds."""
 
     code: int
     message: str
     data: dict[str, Any]
     http_status: int
+    retry_after_s: int | None = None
 
 
 def parse_response(status: int, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...]) -> ApiResponse:
@@ -28,49 +30,86 @@ def parse_response(status: int, headers: Mapping[str, str], body: bytes, secrets
 
     `secrets` are the values sent with the request; they are removed from the provider's message.
     """
-    payload = _json_object(body)
-    retry_after_s = parse_retry_after(headers.get("Retry-After"), headers.get("Date"))
-    code = payload.get("code")
+    payload, fault = _json_object(headers, body)
+    code: int | None = payload.get("code")
     if type(code) is not int:  # `true` is an int to isinstance
-        raise InvalidResponseError(
-            f"NXCloud answered HTTP {status} without a JSON object and its code",
-            http_status=status,
-            retry_after_s=retry_after_s,
-        )
-    message = _redact(secrets, payload.get("message"))
-    if 200 <= status < 300 and code == 0:
-        data = payload.get("data")
-        return ApiResponse(code, message, data if isinstance(data, dict) else {}, status)
-    if code != 0 and (200 <= status < 300 or 400 <= status < 500) and status != http.client.TOO_MANY_REQUESTS:
-        raise error_for_code(code, message, status, http_date_ms(headers.get("Date")))
-    raise InvalidResponseError(
-        f"NXCloud answered HTTP {status}",
+        code = None
+    data: dict[str, Any] = payload["data"] if isinstance(payload.get("data"), dict) else {}
+    meta_code, meta_message = _meta_error(data) if code == META_ERROR else (None, None)
+    message = _redact(secrets, payload.get("message"), meta_message)
+    retry_after_s = parse_retry_after(headers)
+    if code == 0 and 200 <= status < 300:
+        return ApiResponse(code, message, data, status, retry_after_s)
+
+    kind: type[NxCloudError] = InvalidResponseError
+    description = f"NXCloud answered HTTP {status}"
+    if status == http.client.TOO_MANY_REQUESTS:
+        kind = ThrottledError
+    elif code is None:
+        description += f" {fault or 'without a JSON object and its code'}"
+    elif code != 0 and (200 <= status < 300 or 400 <= status < 500):
+        kind = error_type(code, meta_code)
+        description = f"NXCloud refused the call with code {code}: {message}"
+    raise kind(
+        description,
         provider_code=code,
-        provider_message=message,
+        meta_code=meta_code,
+        provider_message=None if code is None else message,
         http_status=status,
         retry_after_s=retry_after_s,
+        server_time_ms=http_date_ms(headers.get("Date")),
     )
 
 
-def parse_retry_after(text: str | None, date: str | None) -> int | None:
+def parse_retry_after(headers: Mapping[str, str]) -> int | None:
     """Seconds to wait, from a `Retry-After` in seconds, or from its date relative to the response's own `Date`."""
+    text, date = headers.get("Retry-After"), headers.get("Date")
     if text and re.fullmatch("[0-9]{1,9}", text.strip()):
         return int(text)
     until_ms, now_ms = http_date_ms(text), http_date_ms(date)
     return None if until_ms is None or now_ms is None else max(0, (until_ms - now_ms) // 1000)
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def _json_object(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, Any], str | None]:
+    """The JSON object in the body; or an empty one, and what is wrong with the body where that can be named."""
+    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {"", "identity"}:
+        return {}, f"compressed ({encoding[:16]}), although identity was requested"
+    if body.startswith(_BYTE_ORDER_MARK):
+        return {}, "with a byte order mark before its JSON"
     try:
-        payload = json.loads(body.decode())
+        payload = json.loads(body.decode(), object_pairs_hook=_unique)
+    except _DuplicateKeyError:
+        return {}, "with JSON that has a key twice"
     except (ValueError, RecursionError):
-        return {}
-    return payload if isinstance(payload, dict) else {}
+        return {}, None
+    return (payload, None) if isinstance(payload, dict) else ({}, None)
 
 
-def _redact(secrets: tuple[str, ...], message: object) -> str:
-    """The provider's message without the secrets, cut to a length for logs."""
-    text = message if isinstance(message, str) else ""
+class _DuplicateKeyError(Exception):
+    """A JSON object has a key twice, so its meaning depends on the parser."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        raise _DuplicateKeyError
+    return unique
+
+
+def _meta_error(data: Mapping[str, Any]) -> tuple[int | None, str | None]:
+    """Code and message of Meta's own error in the data of code 9099."""
+    match data.get("error"):
+        case {"code": int(code), "message": str(message)} if type(code) is int:
+            return code, message
+        case {"code": int(code)} if type(code) is int:
+            return code, None
+    return None, None
+
+
+def _redact(secrets: tuple[str, ...], message: object, meta_message: str | None) -> str:
+    """The provider's message, and Meta's, without the secrets, cut to a length for logs."""
+    text = ": ".join(part for part in (message, meta_message) if isinstance(part, str) and part)
     for secret in secrets:
         text = text.replace(secret, "***")
     return text[:MAX_MESSAGE_CHARACTERS]

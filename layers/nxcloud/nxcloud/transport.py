@@ -24,6 +24,7 @@ def deadline_session() -> requests.Session:
     """Create a session for `urllib3.Timeout(total=…)`: no proxies or netrc of the environment, no cookies."""
     session = requests.Session()
     session.trust_env = False
+    session.headers["Accept-Encoding"] = "identity"  # a compressed response is refused: its size would be unbounded
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.mount("https://", _DeadlineAdapter())
     session.mount("http://", _DeadlineAdapter())
@@ -68,6 +69,16 @@ class _DeadlineResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed on unread)
         deadline = time.monotonic() + (sock.gettimeout() or 0)
         super().__init__(_DeadlineSocket(sock, deadline), *args, **kwargs)  # type: ignore[arg-type]  # calls makefile alone
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read the status line of the final response: http.client takes an interim one other than 100 for it."""
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
+            if status == http.client.SWITCHING_PROTOCOLS:  # not requested; what follows is no response
+                raise http.client.BadStatusLine(str(status))
+            if status >= 200 or status == http.client.CONTINUE:  # which http.client skips itself
+                return version, status, reason
+            http.client.parse_headers(self.fp)  # of the interim response
 
 
 class StaleConnectionError(OSError):
@@ -118,18 +129,22 @@ class _DeadlineHTTPSConnection(_KeepAliveConnection, HTTPSConnection):
 
 
 def _connect(connection: HTTPConnection) -> socket.socket:
-    """Connect to the first address that accepts; all of them and the TLS handshake share one timeout."""
+    """Connect to the first address that accepts; each has its share of the remaining time, the last all of it."""
     deadline = time.monotonic() + float(connection.timeout or 0)
     try:
         addresses = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         raise NameResolutionError(connection.host, connection, error) from error  # type: ignore[arg-type]  # str() only
     failure: OSError = OSError("the host has no addresses")
-    for family, kind, protocol, _, address in addresses:
-        sock = socket.socket(family, kind, protocol)
+    for number, (family, kind, protocol, _, address) in enumerate(addresses):
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:  # of an address family that this machine lacks
+            failure = error
+            continue
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(_remaining_s(deadline))
+            sock.settimeout(_remaining_s(deadline) / (len(addresses) - number))
             sock.connect(address)
             sock.settimeout(_remaining_s(deadline))
         except OSError as error:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 AWS_ERRORS = (ClientError, BotoCoreError)
 # boto3's own defaults are 5 attempts of up to 60 s each
-_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
+_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 
 
 class AwsClients:

@@ -1,11 +1,19 @@
-"""Records confirmed deletions for 30 days: a repeat makes no call, and one worker at a time deletes a media file."""
+"""Remembers results about media files in the idempotency table: confirmed deletions, refusals, proofs of absence.
 
+Powertools' persistence layer, without its decorator, which can neither return a result that it does not record nor say
+which of its writes failed.
+"""
+
+import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer, IdempotencyConfig
-from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyItemAlreadyExistsError
+from aws_lambda_powertools.utilities.idempotency.exceptions import (
+    IdempotencyItemAlreadyExistsError,
+    IdempotencyItemNotFoundError,
+)
 
 from media_cleanup.aws.clients import AWS_ERRORS, AwsClients, describe_error, unavailable_as
 from media_cleanup.model import Media
@@ -14,34 +22,32 @@ from media_cleanup.request import Attempt
 from media_cleanup.result import Result
 from media_cleanup.telemetry import logger
 
-RECORD_TTL_S = 30 * 24 * 3600
+DAY_S = 24 * 3600
+CONFIRMATION_TTL_S = 30 * DAY_S
+REFUSAL_TTL_S = 10 * DAY_S  # as long as the deletion queue keeps a message
+PROOF_TTL_S = 2 * DAY_S
 
 
-class ConfirmedDeletions:
-    """The records in the table of this name, by business phone and Media-ID, in Powertools' format."""
+class DeletionRecords:
+    """The records in the table of this name. `now_s` returns Unix seconds.
 
-    def __init__(self, clients: AwsClients, table: str) -> None:
+    Each method raises DependencyUnavailable, except where its description says otherwise.
+    """
+
+    def __init__(self, clients: AwsClients, table: str, now_s: Callable[[], float] = time.time) -> None:
         self._clients = clients
         self._table = table
-
-    @cached_property
-    def _store(self) -> DynamoDBPersistenceLayer:
-        store = DynamoDBPersistenceLayer(table_name=self._table, boto3_client=self._clients.dynamodb)
-        config = IdempotencyConfig(expires_after_seconds=RECORD_TTL_S, hash_function="sha256")
-        store.configure(config, key_prefix="deleteMedia")
-        return store
+        self._now_s = now_s
 
     def once(self, media: Media, attempt: Attempt, delete: Callable[[], Result]) -> Result:
         """Delete a media file, unless it is recorded as deleted, or another worker is deleting it.
 
-        Powertools' steps without its decorator, which can neither return a result that it does not record nor say
-        which of its writes failed. A record in progress expires with the invocation, finished or not. Raises
-        DependencyUnavailable.
+        A record in progress expires with the invocation, finished or not.
         """
-        data: Any = [media.business_phone, media.media_id]  # Powertools declares a dict, and hashes any JSON
+        data = _data(media)
         try:
-            with unavailable_as(Reason.IDEMPOTENCY_UNREACHABLE, f"the table {self._table}"):
-                self._store.save_inprogress(data, attempt.remaining_ms)
+            with self._translated_errors():
+                self._confirmations.save_inprogress(data, attempt.remaining_ms)
         except IdempotencyItemAlreadyExistsError as error:
             if error.old_data_record and error.old_data_record.status == "COMPLETED":
                 return Result(outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, media=media)
@@ -51,17 +57,92 @@ class ConfirmedDeletions:
             result = delete()
             confirmed = result.outcome is Outcome.DELETED
         finally:
-            self._finish(media, data, confirmed=confirmed)
+            if confirmed:
+                self.confirm(media)
+            else:
+                self._release(media)
         return result
 
-    def _finish(self, media: Media, data: Any, *, confirmed: bool) -> None:  # noqa: ANN401 (see above)
-        """Record a confirmed deletion, or remove the record in progress; a failing write changes no result."""
+    def confirm(self, media: Media) -> None:
+        """Record that a media file is gone. A failing write is logged, never raised: a repeat may call once more."""
         try:
-            if confirmed:
-                self._store.save_success(data, result={})
-            else:
-                self._store.delete_record(data, exception=Exception())
+            self._confirmations.save_success(_data(media), result={})
         except AWS_ERRORS as error:
-            if confirmed:  # a repeat may call once more
-                extra = {"error": describe_error(error), "media_id": media.media_id}
-                logger.warning("idempotency_record_not_saved", extra=extra)
+            extra = {"error": describe_error(error), "media_id": media.media_id}
+            logger.warning("idempotency_record_not_saved", extra=extra)
+
+    def _release(self, media: Media) -> None:
+        """Remove the record in progress; where that fails, it expires with the invocation."""
+        try:
+            self._confirmations.delete_record(_data(media), exception=Exception())
+        except AWS_ERRORS as error:
+            extra = {"error": describe_error(error), "media_id": media.media_id}
+            logger.warning("idempotency_record_not_removed", extra=extra)
+
+    def get_refusal(self, media: Media, message_id: str) -> Result | None:
+        """Return the recorded permanent refusal of a message's media file, or None."""
+        facts = self._get(self._refusals, _data(media, message_id))
+        if facts is None:
+            return None
+        return Result(outcome=Outcome.REJECTED, reason=Reason.REFUSED_BY_PROVIDER, media=media, **facts)
+
+    def put_refusal(self, media: Media, message_id: str, result: Result) -> None:
+        """Record a permanent refusal for as long as the message may be redelivered. A failing write is logged."""
+        facts = {
+            "provider_code": result.provider_code,
+            "provider_message": result.provider_message,
+            "http_status": result.http_status,
+        }
+        try:
+            self._refusals.save_success(_data(media, message_id), result=facts)
+        except AWS_ERRORS as error:
+            extra = {"error": describe_error(error), "media_id": media.media_id}
+            logger.warning("idempotency_record_not_saved", extra=extra)
+
+    def get_proof_age_s(self, media: Media) -> float | None:
+        """Return the seconds since a media file's first proof of absence, None where there is none."""
+        facts = self._get(self._proofs, _data(media))
+        return None if facts is None else self._now_s() - facts["proved_s"]
+
+    def put_proof(self, media: Media) -> None:
+        """Record the first proof of a media file's absence."""
+        with self._translated_errors():
+            self._proofs.save_success(_data(media), result={"proved_s": self._now_s()})
+
+    def remove_proof(self, media: Media) -> None:
+        """Remove the first proof of a media file's absence: `getMedia` has found the media file since."""
+        with self._translated_errors():
+            self._proofs.delete_record(_data(media), exception=Exception())
+
+    def _get(self, store: DynamoDBPersistenceLayer, data: Any) -> Any:  # noqa: ANN401 (JSON)
+        try:
+            with self._translated_errors():
+                record = store.get_record(data)
+        except IdempotencyItemNotFoundError:
+            return None
+        return None if record is None or record.status != "COMPLETED" else record.response_json_as_dict()
+
+    def _translated_errors(self) -> Any:  # noqa: ANN401 (a context manager)
+        return unavailable_as(Reason.IDEMPOTENCY_UNREACHABLE, f"the table {self._table}")
+
+    @cached_property
+    def _confirmations(self) -> DynamoDBPersistenceLayer:
+        return self._store("deleteMedia", CONFIRMATION_TTL_S)
+
+    @cached_property
+    def _refusals(self) -> DynamoDBPersistenceLayer:
+        return self._store("refused", REFUSAL_TTL_S)
+
+    @cached_property
+    def _proofs(self) -> DynamoDBPersistenceLayer:
+        return self._store("absent", PROOF_TTL_S)
+
+    def _store(self, key_prefix: str, ttl_s: int) -> DynamoDBPersistenceLayer:
+        store = DynamoDBPersistenceLayer(table_name=self._table, boto3_client=self._clients.dynamodb)
+        config = IdempotencyConfig(expires_after_seconds=ttl_s, hash_function="sha256")
+        store.configure(config, key_prefix=key_prefix)
+        return store
+
+
+def _data(media: Media, *more: str) -> Any:  # noqa: ANN401 (Powertools declares a dict, and hashes any JSON)
+    return [media.business_phone, media.media_id, *more]

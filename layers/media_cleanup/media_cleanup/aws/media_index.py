@@ -8,9 +8,11 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from botocore.exceptions import ClientError
+
 from media_cleanup.aws.clients import AwsClients, unavailable_as
 from media_cleanup.errors import InvalidMediaError, InvalidObjectError
-from media_cleanup.model import Link, Media, S3Object
+from media_cleanup.model import Content, Link, Media, S3Object
 from media_cleanup.outcome import Reason
 from media_cleanup.telemetry import logger
 
@@ -53,21 +55,39 @@ class MediaIndex:
 
     def put(self, link: Link) -> None:
         """Write a link. The sequencer of an earlier event stays where the same link is written without one."""
-        fields = {
+        values = {
             "business_phone": link.media.business_phone,
             "media_id": link.media.media_id,
             "version_id": link.obj.version_id,
-            "etag": link.etag,
             "sequencer": link.sequencer,
-        }
-        present = {name: value for name, value in fields.items() if value}
+        } | _content_fields(link.content)
+        present = {name: value for name, value in values.items() if value}
         with self._translated_errors():
             self._clients.dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(link),
-                UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in present),
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in present) + " REMOVE refused",
+                ExpressionAttributeNames={f"#{name}": name for name in present},  # `size` is a reserved word
                 ExpressionAttributeValues={f":{name}": {"S": value} for name, value in present.items()},
             )
+
+    def mark_refused(self, link: Link) -> None:
+        """Mark a link whose media file NXCloud permanently refused to delete; writing the link again clears it.
+
+        A link that has been removed meanwhile stays removed.
+        """
+        with self._translated_errors():
+            try:
+                self._clients.dynamodb.update_item(
+                    TableName=self._table,
+                    Key=_key(link),
+                    UpdateExpression="SET refused = :yes",
+                    ConditionExpression="attribute_exists(media_id)",
+                    ExpressionAttributeValues={":yes": {"S": "yes"}},
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                    raise
 
     def remove(self, link: Link) -> None:
         """Remove a link; a missing one is no error."""
@@ -101,7 +121,8 @@ def _partition(obj: S3Object) -> str:
 
 
 def _key(link: Link) -> "dict[str, AttributeValueTypeDef]":
-    name = " ".join([link.obj.version_id or link.etag or "", link.media.business_phone, link.media.media_id])
+    etag = link.content.etag if link.content else ""
+    name = " ".join([link.obj.version_id or etag, link.media.business_phone, link.media.media_id])
     return _attributes(ItemKey(_partition(link.obj), hashlib.sha256(name.encode()).hexdigest()))
 
 
@@ -109,14 +130,29 @@ def _attributes(item_key: ItemKey) -> "dict[str, AttributeValueTypeDef]":
     return {"object": {"S": item_key.object}, "link": {"S": item_key.link}}
 
 
+def _content_fields(content: Content | None) -> dict[str, str | None]:
+    if content is None:
+        return {}
+    size = None if content.size is None else str(content.size)
+    return {"etag": content.etag, "size": size, "etag_is_digest": str(content.etag_is_digest).lower()}
+
+
+def _parse_content(fields: Mapping[str, Any]) -> Content | None:
+    etag, size = fields.get("etag"), fields.get("size") or ""
+    if not etag:
+        return None
+    return Content(etag, int(size) if size.isdecimal() else None, fields.get("etag_is_digest") != "false")
+
+
 def _parse_link(item: Mapping[str, Any], bucket: str, key: str) -> Link | None:
     fields = {name: value.get("S") for name, value in item.items()}
     try:
         return Link(
             obj=S3Object.parse(bucket, key, fields.get("version_id")),
-            etag=fields.get("etag"),
+            content=_parse_content(fields),
             media=Media.parse(fields.get("business_phone"), fields.get("media_id")),
             sequencer=fields.get("sequencer"),
+            refused="refused" in fields,
         )
     except (InvalidMediaError, InvalidObjectError) as error:
         logger.error("index_item_invalid", extra={"bucket": bucket, "link": fields["link"], "error": error})

@@ -1,7 +1,7 @@
 """Reads S3 objects as they are now: HEAD and tags."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -9,17 +9,21 @@ from botocore.exceptions import ClientError
 
 from media_cleanup.aws.clients import AwsClients, unavailable_as
 from media_cleanup.errors import DependencyUnavailable
-from media_cleanup.model import S3Object
+from media_cleanup.model import Content, Link, S3Object
 from media_cleanup.outcome import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectHead:
-    """The result of a HEAD; `obj` has the version that was read, `metadata` names are in lower case."""
+    """The result of a HEAD; `obj` has the version that was read.
+
+    `has_tags` is False also where the caller may not read tags: S3 then reports no number of tags.
+    """
 
     obj: S3Object
-    etag: str
+    content: Content
     metadata: dict[str, str]
+    has_tags: bool
 
 
 class S3Objects:
@@ -33,7 +37,17 @@ class S3Objects:
         self._clients = clients
 
     def head(self, obj: S3Object, etag: str | None = None) -> ObjectHead | None:
-        """HEAD the object's version, or the current object; None where it does not exist or `etag` does not match."""
+        """HEAD the object's version, or the current object; None where it does not exist or `etag` does not match.
+
+        Where the `null` version is the current object, it is read as such: a bucket without versions has no other name.
+        """
+        if obj.version_id == "null":
+            current = self._head(obj.whole, etag)
+            if current and current.obj.identity == obj.identity:
+                return current
+        return self._head(obj, etag)
+
+    def _head(self, obj: S3Object, etag: str | None) -> ObjectHead | None:
         missing = {404} | ({405} if obj.version_id else set()) | ({412} if etag else set())  # 405: a delete marker
         if_match: dict[str, Any] = {"IfMatch": f'"{etag}"'} if etag else {}
         permission = "s3:GetObjectVersion" if obj.version_id else "s3:GetObject"
@@ -42,18 +56,27 @@ class S3Objects:
         if response is None:
             return None
         return ObjectHead(
-            obj=S3Object.parse(obj.bucket, obj.key, response.get("VersionId")),
-            etag=response["ETag"].strip('"'),
-            metadata={name.lower(): value for name, value in response["Metadata"].items()},
+            obj=S3Object(obj.bucket, obj.key, response.get("VersionId") or obj.version_id),
+            content=_content(response),
+            metadata=response["Metadata"],
+            has_tags=_tag_count(response) > 0,
         )
 
     def missing_part(self, obj: S3Object) -> S3Object | None:
         """Return the part of an object that does not exist: the whole object, this version, or None."""
-        head = self.head(current := S3Object(obj.bucket, obj.key))
+        head = self.head(obj.whole)
         if head is None:
-            return current
-        exists = not obj.version_id or head.obj == obj or self.head(obj)
+            return obj.whole
+        exists = not obj.identity.version_id or head.obj == obj or self.head(obj)
         return None if exists else obj
+
+    def exists(self, link: Link) -> bool:
+        """Whether the link's own object exists, current or not: its version, or the `null` version with its eTag."""
+        if link.obj.version_id:
+            return self.head(link.obj) is not None
+        if link.content is None:
+            return False
+        return self.head(replace(link.obj, version_id="null"), link.content.etag) is not None
 
     def tags(self, obj: S3Object) -> dict[str, str] | None:
         """Read the tags of the object's version, or of the current object; None where it does not exist."""
@@ -61,6 +84,22 @@ class S3Objects:
         read = partial(self._clients.s3.get_object_tagging, **_parameters(obj))
         response = _call("GetObjectTagging", read, {404, 405}, permission, obj)
         return None if response is None else {tag["Key"]: tag["Value"] for tag in response["TagSet"]}
+
+
+def _content(response: dict[str, Any]) -> Content:
+    """The content. Its eTag is no digest after a multipart upload, or with SSE-KMS or SSE-C.
+
+    Source: Amazon S3 API Reference, "Object".
+    """
+    etag = response["ETag"].strip('"')
+    encrypted = response.get("ServerSideEncryption", "AES256") != "AES256" or "SSECustomerAlgorithm" in response
+    return Content(etag, response.get("ContentLength"), etag_is_digest="-" not in etag and not encrypted)
+
+
+def _tag_count(response: dict[str, Any]) -> int:
+    """The number of tags; an older botocore knows its header only."""
+    header = response["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-tagging-count", 0)
+    return int(response.get("TagCount", header))
 
 
 def _parameters(obj: S3Object) -> dict[str, Any]:

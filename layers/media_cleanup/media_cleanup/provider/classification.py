@@ -2,13 +2,14 @@
 
 from media_cleanup.outcome import Outcome, Reason
 from nxcloud import (
-    ApiError,
     ClockSkewError,
     CredentialsRefusedError,
     InvalidRequestError,
     InvalidResponseError,
     NoResponseError,
     NxCloudError,
+    RequestFailedError,
+    ThrottledError,
 )
 
 
@@ -21,14 +22,20 @@ def classify(error: NxCloudError) -> tuple[Outcome, Reason, str | None]:
             return Outcome.UNAVAILABLE, Reason.CREDENTIALS_REFUSED, None
         case ClockSkewError():  # 1004
             return Outcome.UNAVAILABLE, Reason.CLOCK_SKEWED, None
+        case ThrottledError():  # 27, 28, 88, 9099 with Meta's rate limits, HTTP 429
+            return Outcome.UNAVAILABLE, Reason.THROTTLED, _meta_detail(error)
         case NoResponseError():  # network errors, deadlines
             return Outcome.UNAVAILABLE, Reason.NO_ANSWER, str(error)
-        case InvalidResponseError():  # HTTP 5xx and 429, redirects, no JSON, oversized
+        case InvalidResponseError():  # HTTP 5xx, redirects, no JSON, compressed, oversized
             return Outcome.UNAVAILABLE, Reason.INVALID_ANSWER, str(error)
-        case _:  # -1, 9001, unknown codes, `success` false
-            return Outcome.UNAVAILABLE, Reason.PROVIDER_FAILED, None
+        case _:  # -1, 9001, 9003 to 9007, 9099, unknown codes, `success` false
+            return Outcome.UNAVAILABLE, Reason.PROVIDER_FAILED, _meta_detail(error)
 
 
 def may_mean_absent(error: NxCloudError) -> bool:
-    """Whether NXCloud may have no such media file: -1, 9001 or an unknown code, with HTTP 200."""
-    return type(error) is ApiError and error.provider_code != 0 and error.http_status == 200
+    """Whether NXCloud may have no such media file: "request failed" with HTTP 200 and without Retry-After."""
+    return isinstance(error, RequestFailedError) and error.http_status == 200 and error.retry_after_s is None
+
+
+def _meta_detail(error: NxCloudError) -> str | None:
+    return None if error.meta_code is None else f"Meta's error {error.meta_code}"

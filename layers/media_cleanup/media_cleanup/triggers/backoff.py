@@ -28,9 +28,7 @@ def backoff_s(result: Result, attempt: int, jitter: float) -> int:
     """Return the seconds until an unavailable result's message is redelivered, after its receive number `attempt`.
 
     30 s, doubled with each receive up to 4 h, plus up to 20 % for a `jitter` of 0 to 1; or the provider's Retry-After,
-    if that is longer. A media file that another worker is deleting is soon done.
+    if that is longer.
     """
-    if result.reason is Reason.IN_PROGRESS:
-        return FIRST_DELAY_S
     delay_s = min(FIRST_DELAY_S << min(attempt - 1, 20), MAX_DELAY_S)
     return max(round(delay_s * (1 + 0.2 * jitter)), min(result.retry_after_s or 0, MAX_DELAY_S))

@@ -30,7 +30,16 @@ _EVENT_TYPES = {
     "Object Created": ObjectEventType.CREATED,
     "ObjectTagging:Put": ObjectEventType.TAGGED,
     "Object Tags Added": ObjectEventType.TAGGED,
+    # Deletions, but not of objects
+    "ObjectTagging:Delete": ObjectEventType.UNKNOWN,
+    "Object Tags Deleted": ObjectEventType.UNKNOWN,
+    "ObjectRestore:Delete": ObjectEventType.UNKNOWN,
+    "Object Restore Expired": ObjectEventType.UNKNOWN,
 }
+_REMOVAL_WORDS = re.compile("delet|remov|expir", re.IGNORECASE)
+_CLOUDTRAIL = "AWS API Call via CloudTrail"
+_CLOUDTRAIL_REMOVALS = {"DeleteObject", "DeleteObjects"}  # no other call deletes objects
+_S3_POINTER = "S3Pointer"  # of the Amazon SQS Extended Client Library, in a Java class name that its versions changed
 
 
 def detect_trigger(event: object) -> str:
@@ -116,6 +125,8 @@ def _unwrap(payload: object) -> Any:  # noqa: ANN401 (any JSON)
         match payload:
             case {"requestPayload": event}:  # Lambda's failure destination
                 payload = event
+            case {"source": "lambda", "detail": {"requestPayload": event}}:  # an EventBridge bus as failure destination
+                payload = event
             case {"Type": "Notification", "Message": text}:  # SNS, as SQS receives it
                 payload = _load_json(text)
             case {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": text}}]}:  # SNS, as Lambda receives it
@@ -142,9 +153,28 @@ def _parse_event(event: Any) -> Request:  # noqa: ANN401 (any JSON)
             return _parse_s3_record(record)
         case {"source": "aws.s3", "detail-type": str(name), "detail": {} as detail}:
             return _parse_eventbridge_event(name, detail, event.get("time"))
-    raise MalformedError(
-        "neither a media {business_phone, media_id}, nor an object {bucket, key}, nor an S3 event in any known envelope"
-    )
+    raise MalformedError(_describe_unknown(event))
+
+
+def _describe_unknown(payload: object) -> str:
+    """Describe a payload of no known form, by its sender where that is known."""
+    match payload:
+        case {"Records": [{"eventSource": "minio:s3"}, *_]} | {"EventName": _, "Key": _}:
+            return "an event of MinIO; only events of Amazon S3 are supported"
+        case {"Records": [{"eventSource": "ceph:s3"}, *_]}:
+            return "an event of Ceph; only events of Amazon S3 are supported"
+        case {"account": _, "action": _, "bucket": _, "object": _}:
+            return "an event of Cloudflare R2; only events of Amazon S3 are supported"
+        case [str(kind), {"s3BucketName": _, "s3Key": _}] if _S3_POINTER in kind:
+            return "a pointer of the Amazon SQS Extended Client Library; send the message itself"
+        case list():
+            return "a JSON list; send one message for each of its items"
+        case str():
+            return "JSON text inside JSON text; encode the message once"
+        case dict():
+            return "neither a media file {business_phone, media_id}, nor an object {bucket, key}, nor an event of S3"
+        case _:
+            return f"JSON of the type {type(payload).__name__}; a message is a JSON object"
 
 
 def _parse_s3_record(record: Mapping[str, Any]) -> Request:
@@ -156,7 +186,7 @@ def _parse_s3_record(record: Mapping[str, Any]) -> Request:
     family, _, kind = name.removeprefix("s3:").partition(":")
     bucket, obj = _bucket_and_object(record.get("s3"))
     event = _object_event(
-        _EVENT_TYPES.get(family) or _EVENT_TYPES.get(f"{family}:{kind}", ObjectEventType.UNKNOWN),
+        _EVENT_TYPES.get(family) or _event_type(f"{family}:{kind}"),
         name,
         {"bucket": bucket, "key": _form_decode(obj.get("key")), "version_id": obj.get("versionId")},
         obj.get("eTag"),
@@ -167,9 +197,14 @@ def _parse_s3_record(record: Mapping[str, Any]) -> Request:
 
 
 def _parse_eventbridge_event(name: str, detail: Mapping[str, Any], time: object) -> Request:
+    if name == _CLOUDTRAIL:
+        call = detail.get("eventName")
+        removal = isinstance(call, str) and call in _CLOUDTRAIL_REMOVALS
+        event_type = ObjectEventType.UNSUPPORTED_REMOVAL if removal else ObjectEventType.UNKNOWN
+        return Request(ObjectEvent(event_type, f"{call} in an {_CLOUDTRAIL}", None), _unix_ms(time))
     bucket, obj = _bucket_and_object(detail)
     event = _object_event(
-        _EVENT_TYPES.get(name, ObjectEventType.UNKNOWN),
+        _event_type(name),
         name,
         {"bucket": bucket, "key": obj.get("key"), "version_id": obj.get("version-id")},  # EventBridge's keys are raw
         obj.get("etag"),
@@ -177,6 +212,12 @@ def _parse_eventbridge_event(name: str, detail: Mapping[str, Any], time: object)
         delete_marker=detail.get("deletion-type") == "Delete Marker Created",
     )
     return Request(event, _unix_ms(time))
+
+
+def _event_type(name: str) -> ObjectEventType:
+    """The type of an event; an unknown one whose name indicates a deletion must not pass for something harmless."""
+    removal = _REMOVAL_WORDS.search(name) is not None
+    return _EVENT_TYPES.get(name, ObjectEventType.UNSUPPORTED_REMOVAL if removal else ObjectEventType.UNKNOWN)
 
 
 def _object_event(  # noqa: PLR0913 (the facts of both kinds of events, each by its own name)

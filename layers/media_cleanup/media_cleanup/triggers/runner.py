@@ -3,7 +3,6 @@
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from media_cleanup.aws.clients import AwsClients
@@ -11,10 +10,9 @@ from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import LogProfile
 from media_cleanup.request import Action, Attempt, Request
-from media_cleanup.result import Result
+from media_cleanup.result import Handled, Result
 from media_cleanup.settings import RequestSettings
-
-MIN_REQUEST_MS = 3_000  # a request that has not started by then is redelivered untried
+from media_cleanup.telemetry import logger
 
 
 class RequestHandler(Protocol):
@@ -37,29 +35,23 @@ class RequestHandler(Protocol):
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result, or one for each of its media files. Raises DependencyUnavailable."""
 
-
-@dataclass(frozen=True, slots=True)
-class Handled:
-    """A request with its attempt, and the results once it has been handled."""
-
-    request: Request
-    attempt: Attempt
-    results: list[Result] = field(default_factory=list)
+    def verify(self, handled: Sequence[Handled]) -> None:
+        """Replace results that further questions improve, after all requests have been handled."""
 
 
 def handle_all(handler: RequestHandler, work: Sequence[Handled]) -> None:
-    """Handle requests concurrently, and fill in their results; equal actions run one after another."""
-    by_action: dict[Action, list[Handled]] = {}
-    for each in work:
-        by_action.setdefault(each.request.action, []).append(each)
+    """Handle requests concurrently, fill in their results, and verify these."""
 
-    def handle_in_order(equal: list[Handled]) -> None:
-        for each in equal:
-            each.results.extend(handle_safely(handler, each.request, each.attempt))
+    def handle(each: Handled) -> None:
+        each.results.extend(handle_safely(handler, each.request, each.attempt))
 
     with ThreadPoolExecutor(handler.settings.concurrent_calls) as workers:
-        for future in [workers.submit(handle_in_order, equal) for equal in by_action.values()]:
+        for future in [workers.submit(handle, each) for each in work]:
             future.result()
+    try:
+        handler.verify(work)
+    except Exception as error:  # noqa: BLE001 (a bug, which leaves the results as they are)
+        logger.error("verification_failed", extra={"error": error_location(error)})
 
 
 def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -> list[Result]:
@@ -75,8 +67,7 @@ def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -
 
 
 def _handle_in_time(handler: RequestHandler, action: Action, attempt: Attempt) -> list[Result]:
-    if attempt.remaining_ms < MIN_REQUEST_MS:
-        raise DependencyUnavailable(Reason.OUT_OF_TIME)
+    attempt.require_time()
     return handler.handle(action, attempt)
 
 

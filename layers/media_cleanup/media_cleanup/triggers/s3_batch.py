@@ -7,9 +7,9 @@ from media_cleanup.errors import MalformedError
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import Attempt, Deadline
-from media_cleanup.result import Result
+from media_cleanup.result import Handled, Result
 from media_cleanup.triggers.parsing import S3_BATCH_SCHEMA, parse_batch_tasks
-from media_cleanup.triggers.runner import Handled, RequestHandler, handle_all
+from media_cleanup.triggers.runner import RequestHandler, handle_all
 
 MAX_RESULT_CHARACTERS = 1024
 

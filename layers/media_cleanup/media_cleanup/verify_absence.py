@@ -1,0 +1,119 @@
+"""Use case after a batch: media files that NXCloud can neither delete nor find are verified to be absent.
+
+It takes two proofs, an hour or more apart, since one could be misled by trouble of the moment. The first is remembered,
+and the message hidden until the second.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from math import ceil
+
+from media_cleanup.aws.idempotency import DeletionRecords
+from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.model import Media
+from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.provider.absence import AbsenceVerifier, Proof
+from media_cleanup.request import Attempt
+from media_cleanup.result import Handled, Result
+from nxcloud import system_clock_ms
+
+FIRST_ATTEMPT = 3  # trouble of the moment has passed by then, and a call that cannot succeed is not worth more
+MAX_MEDIA = 100  # in one experiment
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is known about a media file after this batch: absent, or why not, and when to ask again."""
+
+    absent: bool = False
+    reason: Reason = Reason.PROVIDER_FAILED
+    detail: str | None = None
+    retry_after_s: int = 0
+
+
+class VerifyAbsence:
+    """Verifies absence with two proofs, `interval_s` seconds or more apart."""
+
+    def __init__(self, verifier: AbsenceVerifier, records: DeletionRecords, interval_s: float) -> None:
+        self._verifier = verifier
+        self._records = records
+        self._interval_s = interval_s
+
+    def verify(self, handled: Sequence[Handled]) -> None:
+        """Verify the media files in question, number by number, and replace their results."""
+        in_question = {
+            (result.media.business_phone, result.media.media_id): result.media
+            for each in handled
+            for result in each.results
+            if result.media and result.may_be_absent and each.attempt.number >= FIRST_ATTEMPT
+        }
+        verdicts: dict[Media, _Verdict] = {}
+        for business_phone, media in groupby(sorted(in_question.values(), key=_key), lambda each: each.business_phone):
+            verdicts |= self._verify_number(business_phone, list(media), handled[0].attempt)
+        for each in handled:
+            each.results[:] = [
+                _apply(verdicts[result.media], result) if result.media in verdicts and result.may_be_absent else result
+                for result in each.results
+            ]
+
+    def _verify_number(self, business_phone: str, media: Sequence[Media], attempt: Attempt) -> dict[Media, _Verdict]:
+        waiting: dict[Media, _Verdict] = {}
+        due: dict[Media, bool] = {}  # whether there is a first proof
+        try:
+            for each in media:
+                attempt.require_time()
+                age_s = self._records.get_proof_age_s(each)
+                if age_s is not None and age_s < self._interval_s:
+                    waiting[each] = self._proven_once(age_s)
+                else:
+                    due[each] = age_s is not None
+                if len(due) == MAX_MEDIA:
+                    break
+            proof = self._verifier.prove(business_phone, list(due), attempt) if due else Proof()
+        except DependencyUnavailable as error:
+            return dict.fromkeys(media, _not_verified(error)) | waiting
+        concluded = {each: self._conclude(each, proof, attempt, proven=due[each]) for each in due}
+        return dict.fromkeys(media, _Verdict(detail=Proof().detail)) | waiting | concluded
+
+    def _conclude(self, media: Media, proof: Proof, attempt: Attempt, *, proven: bool) -> _Verdict:
+        """Record what an experiment says about a media file; `proven`: there is a first proof, an interval old."""
+        try:
+            attempt.require_time()
+            if media in proof.found:
+                if proven:
+                    self._records.remove_proof(media)
+                return _Verdict(detail="getMedia finds the media file")
+            if media not in proof.absent:
+                return _Verdict(reason=proof.reason, detail=proof.detail, retry_after_s=proof.retry_after_s)
+            if not proven:
+                self._records.put_proof(media)
+                return self._proven_once(0)
+        except DependencyUnavailable as error:
+            return _not_verified(error)
+        self._records.confirm(media)
+        return _Verdict(absent=True)
+
+    def _proven_once(self, age_s: float) -> _Verdict:
+        return _Verdict(detail="absence proven once of twice", retry_after_s=ceil(self._interval_s - age_s))
+
+
+def _key(media: Media) -> tuple[str, str]:
+    return media.business_phone, media.media_id
+
+
+def _not_verified(error: DependencyUnavailable) -> _Verdict:
+    return _Verdict(detail=f"absence not verified: {error}")
+
+
+def _apply(verdict: _Verdict, result: Result) -> Result:
+    if verdict.absent:
+        return replace(
+            result,
+            outcome=Outcome.ALREADY_GONE,
+            reason=Reason.VERIFIED_ABSENT,
+            detail=None,
+            retry_after_s=None,
+            confirmed_ms=system_clock_ms(),
+        )
+    return replace(result, reason=verdict.reason, detail=verdict.detail, retry_after_s=verdict.retry_after_s)
