@@ -1,4 +1,4 @@
-"""The deletion rules decide as the plain reference does, whatever the facts are."""
+"""The deletion rules decide as the plain reference does, for generated facts."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

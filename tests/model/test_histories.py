@@ -1,4 +1,4 @@
-"""Whatever the events of objects and their order: no media file is deleted too early, and none is left."""
+"""Generated histories: no media file is deleted too early, and none is left, in any order of events."""
 
 import pytest
 from hypothesis import HealthCheck, given, note, settings

@@ -155,6 +155,26 @@ def test_sweep_slice_at_its_end_leaves_next_link_to_next_slice() -> None:
     assert deleted_media(system) == {"media-3"}
 
 
+def test_media_of_two_versions_is_deleted_while_third_is_current() -> None:
+    system = ModelSystem(Versioning.ENABLED)
+    for content, media in (("one", ONE), ("two", ONE), ("three", TWO)):
+        system.bucket.store(PLAIN_KEY, content, media)
+        system.drain()
+    system.bucket.delete_version(system.bucket.all_versions[0])
+    system.drain()
+    assert deleted_media(system) == ONE
+
+
+def test_delete_marker_before_new_store_deletes_earlier_links() -> None:
+    system = ModelSystem(Versioning.ENABLED)
+    system.bucket.store(PLAIN_KEY, "one", ONE)
+    system.drain()
+    system.bucket.delete(PLAIN_KEY)
+    system.bucket.store(PLAIN_KEY, "two", TWO)
+    system.drain()
+    assert deleted_media(system) == ONE
+
+
 def deleted_media(system: ModelSystem) -> frozenset[str]:
     """Return the deleted media files, after a check that no promise is broken."""
     assert system.violations_at_rest() == []
@@ -183,23 +203,3 @@ def current_version(system: ModelSystem) -> Version:
     version = system.bucket.current(PLAIN_KEY)
     assert version
     return version
-
-
-def test_media_of_two_versions_is_deleted_while_third_is_current() -> None:
-    system = ModelSystem(Versioning.ENABLED)
-    for content, media in (("one", ONE), ("two", ONE), ("three", TWO)):
-        system.bucket.store(PLAIN_KEY, content, media)
-        system.drain()
-    system.bucket.delete_version(system.bucket.all_versions[0])
-    system.drain()
-    assert deleted_media(system) == ONE
-
-
-def test_delete_marker_before_new_store_deletes_earlier_links() -> None:
-    system = ModelSystem(Versioning.ENABLED)
-    system.bucket.store(PLAIN_KEY, "one", ONE)
-    system.drain()
-    system.bucket.delete(PLAIN_KEY)
-    system.bucket.store(PLAIN_KEY, "two", TWO)
-    system.drain()
-    assert deleted_media(system) == ONE

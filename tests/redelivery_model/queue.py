@@ -1,4 +1,4 @@
-"""A model of an SQS standard queue, and of what Lambda does with a function's response, over a clock of the tests."""
+"""A model of an SQS standard queue, and of Lambda's partial batch responses, over a clock of the tests."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field

@@ -269,7 +269,7 @@ class RedeliverySystem:
             response: object = process_sqs_batch(event, invocation.handler, deadline)
             with self._call("response"):
                 pass
-        except Exception as error:  # noqa: BLE001 (a bug, whatever it is)
+        except Exception as error:  # noqa: BLE001 (any exception of the function is a bug)
             self.violations.append(f"the function raised {error!r}")
             response = "none"
         failed = failed_ids(response, [receipt.message_id for receipt in invocation.batch])
@@ -383,7 +383,7 @@ class RedeliverySystem:
             self.violations.append(f"a repeated call for {media_id}")
 
     def _mark_disturbed(self, invocation: Invocation) -> None:
-        """Record that an invocation could not finish its messages, whatever their results."""
+        """Record that an invocation could not finish its messages."""
         self._disturbed |= {(receipt.message_id, receipt.receives) for receipt in invocation.batch}
 
 

@@ -1,4 +1,4 @@
-"""Whatever fails, and however often a message is delivered: nothing is lost, repeated or stuck."""
+"""Generated failures and redeliveries: no message is lost or stuck, and no call is repeated."""
 
 from itertools import pairwise
 
