@@ -27,8 +27,8 @@ Turn = Callable[[], None]
 class History:
     """A system with its history; `pick` returns a number below its argument, and so picks one of the options.
 
-    `switching`: the bucket's versioning changes. `losing`: events of deletions are lost, and the sweep runs. NXCloud has
-    outages in every history.
+    `switching`: the bucket's versioning changes. `losing`: events of deletions are lost, and the sweep runs. In every
+    history NXCloud has outages.
     """
 
     def __init__(

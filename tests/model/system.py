@@ -305,7 +305,8 @@ class ModelSystem:
         since = [each for each in self.bucket.all_versions if each.key == link.key and each.last_current_at >= at]
         own = (each for each in self.writings if each.media == link.media)
         return any(
-            link.media in version.labelled or any(each.is_own_of(version) or each.has_content_of(version) for each in own)
+            link.media in version.labelled
+            or any(each.is_own_of(version) or each.has_content_of(version) for each in own)
             for version in since
         )
 
@@ -509,7 +510,9 @@ class FakeIndexTable:
             raise _client_error(400, "UpdateItem", "ConditionalCheckFailedException")
         sets, _, removed = parameters["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
         names = parameters.get("ExpressionAttributeNames", {})
-        assigned = {names.get(name, name): values[value] for name, value in (each.split(" = ") for each in sets.split(", "))}
+        assigned = {
+            names.get(name, name): values[value] for name, value in (each.split(" = ") for each in sets.split(", "))
+        }
         item = self._items.get(str(key), {}) | key | assigned
         item.pop(removed, None)
         self._items_before_last_write = dict(self._items)
