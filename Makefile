@@ -51,7 +51,7 @@ test-docker: $(DEV) $(CLOUD) ## Run every sample event through `sam local invoke
 	$(PYTEST) -m docker
 
 mutation-manual: $(DEV) ## Apply hand-written faults to the code one by one, and check that the model tests detect each
-	$(BIN)/python -m tests.model.planted_bugs
+	@$(BIN)/python -m tests.mutation.manual
 
 mutation: $(DEV) ## Mutate the decision logic with cosmic-ray, and check that the tests detect it
 	@$(BIN)/python -m tests.mutation
@@ -76,9 +76,9 @@ lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/sam validate --lint
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml monitoring.yaml
 	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup $(BIN)/python -m localdev.expanded .aws-sam/expanded.json
-	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
+	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json monitoring.yaml
 	.ci/secrets
 
 format: $(DEV) ## Format the code, and fix what ruff can fix
@@ -86,6 +86,7 @@ format: $(DEV) ## Format the code, and fix what ruff can fix
 	$(BIN)/ruff format
 
 build: $(DEV) ## Build the functions and their layers into .aws-sam
+	find functions -name __pycache__ -prune -exec rm -rf {} + # SkipBuild packages these folders as they are
 	$(BIN)/sam build
 
 # Plain tar headers, so that two packages of a commit are equal
@@ -113,18 +114,18 @@ backfill: $(DEV) ## Index the files that a bucket already has: make backfill STA
 
 ci: lint docs test ## Run everything that a change must pass
 
-# The lock always names the public index, so that it is the same on every machine; installation takes the hashes from it,
-# and the packages from the index that pip has.
-PUBLIC := --default-index https://pypi.org/simple
+# The lock always names uv's default index, so that it is the same on every machine; installation takes the hashes from
+# it, and the packages from the index that pip has.
+PUBLIC := env -u UV_DEFAULT_INDEX -u UV_INDEX_URL -u UV_INDEX -u UV_EXTRA_INDEX_URL UV_NO_CONFIG=1
 
 lock: $(UV) ## Update all pinned dependencies: uv.lock, and the layers' requirements.txt
-	@$(UV) lock --upgrade --python $(PYTHON) $(PUBLIC)
+	@$(PUBLIC) $(UV) lock --upgrade --python $(PYTHON)
 	@$(call layer_requirements,nxcloud) --output-file layers/nxcloud/requirements.txt
 	@$(call layer_requirements,media-cleanup) --output-file layers/media_cleanup/requirements.txt
 
 .PHONY: lock-check
 lock-check: $(UV)
-	$(UV) lock --check --offline --python $(PYTHON) $(PUBLIC)
+	$(PUBLIC) $(UV) lock --check --offline --python $(PYTHON)
 	@$(call layer_requirements,nxcloud) | diff layers/nxcloud/requirements.txt - || $(NOT_IN_STEP)
 	@$(call layer_requirements,media-cleanup) | diff layers/media_cleanup/requirements.txt - || $(NOT_IN_STEP)
 

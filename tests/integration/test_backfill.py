@@ -1,16 +1,14 @@
-"""`make backfill` names each version of each object once, at its pace, and goes on where it stopped."""
+"""`make backfill` sends each version of each object once, at its rate, and continues where it stopped."""
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import boto3
 import pytest
-from moto import mock_aws
 
+from tests.integration.conftest import AWS
 from tools import backfill
 from tools.backfill import BackfillError, Checkpoint, RateLimiter, queue_for, send
 
@@ -18,37 +16,32 @@ BUCKET = "old-bucket"
 
 
 @pytest.fixture
-def queue_url(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """The index queue of a stack that follows old-*, with an empty bucket of such a name; nobody works on the queue."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+def queue_url(empty_aws: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:  # noqa: ARG001 (before the resources are created)
+    """The index queue, without a consumer, of a stack with SourceBucketName old-*; one such bucket exists, empty."""
     monkeypatch.chdir(tmp_path)
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket=BUCKET)
-        url = boto3.client("sqs").create_queue(QueueName="index")["QueueUrl"]
-        outputs = {"IndexQueueUrl": url, "SourceBucketName": "old-*"}
-        # The end-to-end tests ask a deployed stack; moto's CloudFormation would want a dozen packages more
-        monkeypatch.setattr(backfill, "outputs_of", lambda *_: outputs)
-        yield url
+    AWS.s3.create_bucket(Bucket=BUCKET)
+    url = AWS.sqs.create_queue(QueueName="index")["QueueUrl"]
+    outputs = {"IndexQueueUrl": url, "SourceBucketName": "old-*"}
+    # The end-to-end tests read a deployed stack's outputs; moto's CloudFormation would need a dozen more packages
+    monkeypatch.setattr(backfill, "outputs_of", lambda *_: outputs)
+    return url
 
 
-def store(*keys: str) -> None:
+def store_objects(*keys: str) -> None:
     for key in keys:
-        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"")
+        AWS.s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
-    """Runs the command as make does; an option that is there again wins."""
+def run_backfill(monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
+    """Run the command as `make` does; a repeated option overrides the earlier one."""
     command = ["backfill", "--stack", "media-cleanup", "--bucket", BUCKET, "--prefix", "", "--rate", "100000", *options]
     monkeypatch.setattr(sys, "argv", command)
     backfill.main()
 
 
-def named(queue_url: str) -> list[Any]:
-    """The messages in the queue, which are then gone."""
-    sqs, messages = boto3.client("sqs"), []
+def receive_all(queue_url: str) -> list[Any]:
+    """Receive and delete all messages of the queue."""
+    sqs, messages = AWS.sqs, []
     while received := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
         for message in received:
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
@@ -58,57 +51,56 @@ def named(queue_url: str) -> list[Any]:
 
 def test_backfill_sends_raw_key_of_each_object(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [*(f"photos/{number:02}.jpg" for number in range(23)), "haus & garten 100%+tür.jpg"]
-    store(*keys)
+    store_objects(*keys)
     monkeypatch.setattr(backfill, "PAGE", 7)
-    run(monkeypatch)
-    messages = named(queue_url)
+    run_backfill(monkeypatch)
+    messages = receive_all(queue_url)
     assert sorted(message["key"] for message in messages) == sorted(keys)
     assert all(message.keys() == {"bucket", "key"} for message in messages)
     assert list(Path().iterdir()) == []
 
 
 def test_backfill_sends_each_version_and_no_delete_marker(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    s3 = boto3.client("s3")
-    store("a.jpg")
-    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    store("b.jpg", "b.jpg")
-    s3.delete_object(Bucket=BUCKET, Key="b.jpg")
-    run(monkeypatch)
-    messages = named(queue_url)
-    versions = {version["VersionId"] for version in s3.list_object_versions(Bucket=BUCKET)["Versions"]}
+    store_objects("a.jpg")
+    AWS.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    store_objects("b.jpg", "b.jpg")
+    AWS.s3.delete_object(Bucket=BUCKET, Key="b.jpg")
+    run_backfill(monkeypatch)
+    messages = receive_all(queue_url)
+    versions = {version["VersionId"] for version in AWS.s3.list_object_versions(Bucket=BUCKET)["Versions"]}
     assert {message.get("version_id", "null") for message in messages} == versions
     assert len(messages) == 3
 
 
 def test_prefix_limits_the_backfill(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    store("offers/a.jpg", "photos/a.jpg")
-    run(monkeypatch, "--prefix", "offers/")
-    assert [message["key"] for message in named(queue_url)] == ["offers/a.jpg"]
+    store_objects("offers/a.jpg", "photos/a.jpg")
+    run_backfill(monkeypatch, "--prefix", "offers/")
+    assert [message["key"] for message in receive_all(queue_url)] == ["offers/a.jpg"]
 
 
 def test_interrupted_backfill_continues_at_its_checkpoint(
     queue_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys = [f"{number}.jpg" for number in range(6)]
-    store(*keys)
+    store_objects(*keys)
     monkeypatch.setattr(backfill, "PAGE", 2)
     batches = iter(range(2))
 
-    def interrupted(_rate_limiter: RateLimiter, _messages: int) -> None:
+    def interrupt(_rate_limiter: RateLimiter, _messages: int) -> None:
         if next(batches, None) is None:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as during:
-        during.setattr(RateLimiter, "wait_for", interrupted)
+        during.setattr(RateLimiter, "wait_for", interrupt)
         with pytest.raises(SystemExit) as ended:
-            run(monkeypatch)
+            run_backfill(monkeypatch)
     assert ended.value.code == 130
     assert "run the same command again to continue" in capsys.readouterr().err
-    assert [message["key"] for message in named(queue_url)] == keys[:4]
-    run(monkeypatch)
-    assert [message["key"] for message in named(queue_url)] == keys[4:]
-    run(monkeypatch)
-    assert len(named(queue_url)) == 6  # it came to its end, so it begins again
+    assert [message["key"] for message in receive_all(queue_url)] == keys[:4]
+    run_backfill(monkeypatch)
+    assert [message["key"] for message in receive_all(queue_url)] == keys[4:]
+    run_backfill(monkeypatch)
+    assert len(receive_all(queue_url)) == 6  # the last run was complete, so this one starts again
 
 
 def test_checkpoint_of_other_prefix_or_queue_is_ignored(tmp_path: Path) -> None:
@@ -129,7 +121,7 @@ def test_rate_limiter_limits_messages_per_second() -> None:
     for _ in range(3):
         rate_limiter.wait_for(10)
     assert slept == [0, 0.5, 0.5]
-    now_s[0] += 60  # a rest earns no burst
+    now_s[0] += 60  # no burst after a pause
     for _ in range(2):
         rate_limiter.wait_for(10)
     assert slept[3:] == [0, 0.5]
@@ -143,7 +135,7 @@ def test_messages_refused_by_sqs_stop_the_backfill() -> None:
 
 @pytest.mark.usefixtures("queue_url")
 @pytest.mark.parametrize(
-    ("options", "why"),
+    ("options", "message"),
     [
         (["--bucket", "new"], "the stack is connected to old-*, so it may not read new: set SourceBucketName first"),
         (["--bucket", "old-missing"], "NoSuchBucket"),
@@ -153,12 +145,12 @@ def test_messages_refused_by_sqs_stop_the_backfill() -> None:
     ],
 )
 def test_invalid_option_is_reported(
-    options: list[str], why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    options: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        run(monkeypatch, *options)
+        run_backfill(monkeypatch, *options)
     assert ended.value.code
-    assert why in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_stack_without_source_buckets_is_refused() -> None:
