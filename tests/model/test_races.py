@@ -144,6 +144,17 @@ def test_sweep_after_missed_version_deletion_deletes_its_media() -> None:
     assert deleted_media(system) == ONE
 
 
+def test_sweep_of_missing_version_leaves_old_versions() -> None:
+    system = ModelSystem(Versioning.ENABLED)
+    for content, media in (("one", ONE), ("two", TWO), ("three", NONE)):
+        system.bucket.store(PLAIN_KEY, content, media)
+        system.drain()
+    system.bucket.delete_version(system.bucket.all_versions[0])
+    system.lose(system.messages[0])
+    system.sweep_whole_index()
+    assert deleted_media(system) == ONE
+
+
 def test_sweep_slice_at_its_end_leaves_next_link_to_next_slice() -> None:
     system = ModelSystem(Versioning.UNVERSIONED)
     system.bucket.store(KEY_WITH_MEDIA, "two", ONE | TWO)  # as many links as one slice sweeps
@@ -230,9 +241,8 @@ def test_object_gone_while_linked_anew_is_decided_again() -> None:
     system = ModelSystem(Versioning.ENABLED)
     for content, media in (("one", ONE), ("two", TWO), ("three", NONE)):
         system.bucket.store(PLAIN_KEY, content, media)
+    system.drain()
     system.bucket.tag(current_version(system), ONE)
-    for _ in range(3):
-        finish(system, start_next(system))
     system.messages.clear()  # the tags' event is lost
     system.bucket.delete_version(system.bucket.all_versions[0])
     deletion = start_next(system)

@@ -148,21 +148,22 @@ class DeleteMedia:
         """Delete a media file and, once that is confirmed, the object's links to it."""
         result = replace(self._delete(media, attempt), links=tuple(links))
         if result.outcome in {Outcome.DELETED, Outcome.ALREADY_GONE}:
-            self._update_links(result, self._index.remove, attempt)
+            self._remove_links(result, attempt)
         if result.reason is Reason.REFUSED_BY_PROVIDER:
-            self._update_links(result, self._index.mark_refused, attempt)  # so that the sweep does not request it
+            self._update_links(result, self._index.mark_refused, attempt, "link_not_marked")  # for the sweep
         return result
 
-    def _update_links(self, result: Result, update: Callable[[Link], None], attempt: Attempt) -> None:
+    def _remove_links(self, result: Result, attempt: Attempt) -> None:
+        self._update_links(result, self._index.remove, attempt, "link_not_removed")
+
+    def _update_links(self, result: Result, update: Callable[[Link], None], attempt: Attempt, failure: str) -> None:
         """Update the links of a final result; a failure is logged, and leaves them to the next deletion or sweep."""
         try:
             for link in result.links:
                 attempt.require_time(MIN_CALL_MS)
                 update(link)
         except DependencyUnavailable as error:
-            logger.warning(
-                "link_not_updated", extra={"error": str(error), "media_id": result.media and result.media.media_id}
-            )
+            logger.warning(failure, extra={"error": str(error), "media_id": result.media and result.media.media_id})
 
     def _delete(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""
@@ -195,7 +196,7 @@ class DeleteMedia:
         for each in handled:
             for result in each.results:
                 if result.reason is Reason.VERIFIED_ABSENT:
-                    self._update_links(result, self._index.remove, each.attempt)
+                    self._remove_links(result, each.attempt)
 
 
 def _rejected(detail: str) -> Result:
