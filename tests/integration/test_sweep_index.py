@@ -139,6 +139,18 @@ def test_phone_numbers_in_keys_are_masked(environment: Environment) -> None:
     assert environment.log_lines[0]["object_key"] == "86158****1795/gone.jpg"
 
 
+def test_phone_numbers_in_bucket_names_are_masked(environment: Environment, clock: Clock) -> None:
+    AWS.s3.create_bucket(Bucket=f"photos-{PHONE}")
+    write_link({"bucket": f"photos-{PHONE}", "key": "gone.jpg"})
+    environment.sweep_index()
+    assert environment.log_lines[0]["bucket"] == "photos-86158****1795"
+    clock.now_s += DAY_S
+    inject_aws_error(environment.sweep_index_clients.s3, "HeadObject", 403)
+    environment.sweep_index()
+    assert environment.log_lines[0]["reason"].startswith("photos-86158****1795: S3 answered 403")
+    assert PHONE not in environment.output
+
+
 def test_deletion_in_progress_is_not_requested_again(environment: Environment, clock: Clock) -> None:
     write_link(file_object())
 

@@ -20,7 +20,7 @@ from media_cleanup.reporting import DELETION
 from media_cleanup.request import Action, Attempt, Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType
 from media_cleanup.result import Handled, Result
 from media_cleanup.settings import DeleteMediaSettings
-from media_cleanup.telemetry import logger
+from media_cleanup.telemetry import logger, masked
 from media_cleanup.verify_absence import VerifyAbsence
 from nxcloud import CorrectedClock, MediaClient
 
@@ -142,9 +142,8 @@ class DeleteMedia:
             for link in result.links:
                 update(link)
         except DependencyUnavailable as error:  # the deletion is confirmed; a repeat may call once more
-            logger.warning(
-                "link_not_updated", extra={"error": str(error), "media_id": result.media and result.media.media_id}
-            )
+            media_id = result.media and result.media.media_id
+            logger.warning("link_not_updated", extra={"error": masked(str(error)), "media_id": media_id})
 
     def _delete(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""

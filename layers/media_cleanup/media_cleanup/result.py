@@ -49,6 +49,11 @@ class Result:
         return ": ".join(part for part in (self.reason, self.last_reason, self.detail) if part) or None
 
     @property
+    def own_numbers(self) -> tuple[str, ...]:
+        """The phone numbers of the result's media file, which are masked wherever its texts are shown."""
+        return (self.media.business_phone,) if self.media else ()
+
+    @property
     def authentication_failed(self) -> bool:
         """Whether the credentials need attention."""
         return bool(_AUTHENTICATION_REASONS & {self.reason, self.last_reason})

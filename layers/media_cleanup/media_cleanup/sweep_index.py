@@ -81,7 +81,7 @@ class SweepIndex:
         gone = self._request_deletions(findings.gone)
         self._checkpoints.save(SweepCheckpoint(checkpoint.started_s, findings.after, findings.finished))
         for reason, objects in findings.unknown.items():
-            logger.warning("objects_unknown", extra={"reason": reason, "objects": objects})
+            logger.warning("objects_unknown", extra={"reason": masked(reason), "objects": objects})
         counts = emit_counts(
             SweptLinks=findings.links,
             SweptGone=gone,
@@ -153,7 +153,7 @@ class SweepIndex:
             links = [link for link in self._index.get_links(obj) if link in found]
             if links:
                 message_id = self._deletion_queue.request_deletion(obj)
-                name = {"bucket": obj.bucket, "object_key": masked(obj.key), "version_id": obj.version_id}
+                name = {"bucket": masked(obj.bucket), "object_key": masked(obj.key), "version_id": obj.version_id}
                 logger.warning("object_gone", extra=name | {"links": len(links), "message_id": message_id})
                 requested += len(links)
         return requested
