@@ -61,7 +61,10 @@ class DeleteMedia:
         return cls(settings, clients, gateway, verifier, DeletionRecords(clients, settings.idempotency_table))
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
-        """Handle a request; one result for each media file that is deleted. Raises DependencyUnavailable."""
+        """Handle a request; one result for each media file that is deleted.
+
+        Raises DependencyUnavailable and RequestRejectedError.
+        """
         match action:
             case Media():
                 return [self._delete(action, attempt)]
@@ -125,7 +128,7 @@ class DeleteMedia:
         for link in links:
             attempt.require_time()
             self._index.put(current.own_link(link.media))
-            if link.obj.version_id is None or self._objects.head(link.obj) is None:
+            if link.obj.version_id is None or not self._objects.exists(link.obj):
                 self._index.remove(link)
 
     def _delete_with_links(self, media: Media, links: list[Link], attempt: Attempt) -> Result:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.model import Link, Media, S3Object
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import Attempt, Request
@@ -42,6 +42,11 @@ class Result:
     def unavailable(cls, error: DependencyUnavailable, media: Media | None = None) -> "Result":
         """Create the result of a request that a dependency prevented."""
         return cls(outcome=Outcome.UNAVAILABLE, reason=error.reason, detail=error.detail, media=media)
+
+    @classmethod
+    def rejected(cls, error: RequestRejectedError) -> "Result":
+        """Create the result of a request that can never succeed."""
+        return cls(outcome=Outcome.REJECTED, reason=error.reason, detail=error.detail)
 
     @property
     def reason_text(self) -> str | None:

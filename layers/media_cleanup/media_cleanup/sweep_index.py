@@ -15,7 +15,7 @@ from media_cleanup.aws.media_index import ItemKey, MediaIndex
 from media_cleanup.aws.s3_objects import ObjectHead, S3Objects
 from media_cleanup.aws.sweep_checkpoint import SweepCheckpoint, SweepCheckpoints
 from media_cleanup.deletion_rules import CurrentObject, is_gone
-from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.model import Link, S3Object
 from media_cleanup.request import Deadline
 from media_cleanup.settings import SweepIndexSettings
@@ -115,7 +115,7 @@ class SweepIndex:
         try:
             if not self._is_gone(link, findings):
                 return
-        except DependencyUnavailable as error:
+        except (DependencyUnavailable, RequestRejectedError) as error:
             findings.unknown[f"{link.obj.bucket}: {error.detail}"] += 1
             return
         if link.refused:
