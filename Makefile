@@ -88,13 +88,8 @@ format: $(DEV) ## Format the code, and fix what ruff can fix
 build: $(DEV) ## Build the functions and their layers into .aws-sam
 	$(BIN)/sam build
 
-# Plain tar headers, so that two packages of a commit are equal
 package: $(DEV) build ## Pack the sources together with the built application into dist/: `sam deploy` needs no build there
-	@name="whatsapp-media-cleanup-$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" && \
-	rm -rf dist && mkdir dist && git archive --prefix="$$name/" --output="dist/$$name.tar" HEAD && \
-	tar --append --file="dist/$$name.tar" --transform="s,^,$$name/," --sort=name --owner=0 --group=0 --numeric-owner \
-	  --mtime=2020-01-01T00:00:00Z .aws-sam/build && \
-	gzip -n "dist/$$name.tar" && ls -l dist
+	@$(BIN)/python -m tools.package
 
 invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/….json
 	@$(PY) -m localdev.invoke $(EVENT)
