@@ -100,8 +100,9 @@ local: $(DEV) $(CLOUD) ## Run the local cloud and the fake NXCloud for `sam loca
 deploy: $(DEV) build ## Deploy to your AWS account; asks for the parameters
 	$(BIN)/sam deploy --guided
 
-redrive: $(DEV) ## Send dead-lettered messages back to their queue: make redrive STACK=… QUEUE=deletion
-	$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)"
+redrive: $(DEV) ## Send dead-lettered messages back: make redrive STACK=… QUEUE=deletion REASON=gave_up DRY=1
+	@$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)" \
+	  $(if $(filter-out 0 false no,$(DRY)),--dry-run) --reason "$(REASON)"
 
 backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100
 	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)"
