@@ -1,6 +1,7 @@
 """`make package`: packs the sources of a commit together with the built application, equal for equal contents."""
 
 import gzip
+import shutil
 import subprocess
 import tarfile
 import tomllib
@@ -16,7 +17,8 @@ def main() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     name = f"whatsapp-media-cleanup-{version}"
     package = ROOT / "dist" / f"{name}.tar.gz"
-    package.parent.mkdir(exist_ok=True)
+    shutil.rmtree(package.parent, ignore_errors=True)
+    package.parent.mkdir()
     package.write_bytes(gzip.compress(pack(name, ROOT / ".aws-sam/build"), mtime=0))
     print(package.relative_to(ROOT))
 

@@ -16,6 +16,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.exceptions import ConnectionError as UnreachableError
 
 NO_CREDENTIALS = (
     NoCredentialsError,
@@ -56,8 +57,8 @@ def one_line_errors(program: str, interrupted: str = "stopped") -> Iterator[None
 
 
 def explain(error: Exception) -> str:
-    """Return an error, and what to do about it, in one line."""
-    return " ".join(_explain(error).split())
+    """Return an error, and what to do about it, in one line; that of a ToolError as it is."""
+    return str(error) if isinstance(error, ToolError) else " ".join(_explain(error).split())
 
 
 def _explain(error: Exception) -> str:
@@ -70,7 +71,7 @@ def _explain(error: Exception) -> str:
             return "no AWS Region is set; set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile that has one"
         case _ if isinstance(error, NO_CREDENTIALS):
             return f"there are no AWS credentials ({error}); run `aws configure` or `aws sso login`, or set AWS_PROFILE"
-        case HTTPClientError():
+        case HTTPClientError() | UnreachableError():
             return f"AWS cannot be reached ({error}); check the network, the Region and AWS_ENDPOINT_URL"
     return str(error)
 
