@@ -92,13 +92,8 @@ build: $(DEV) ## Build the functions and their layers into .aws-sam
 	find functions -name __pycache__ -prune -exec rm -rf {} + # SkipBuild packages these folders as they are
 	$(BIN)/sam build
 
-# Plain tar headers, so that two packages of a commit are equal
 package: $(DEV) build ## Pack the sources together with the built application into dist/: `sam deploy` needs no build there
-	@name="whatsapp-media-cleanup-$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" && \
-	rm -rf dist && mkdir dist && git archive --prefix="$$name/" --output="dist/$$name.tar" HEAD && \
-	tar --append --file="dist/$$name.tar" --transform="s,^,$$name/," --sort=name --owner=0 --group=0 --numeric-owner \
-	  --mtime=2020-01-01T00:00:00Z .aws-sam/build && \
-	gzip -n "dist/$$name.tar" && ls -l dist
+	@$(BIN)/python -m tools.package
 
 invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/….json
 	@$(PY) -m localdev.invoke $(EVENT)
@@ -109,8 +104,9 @@ local: $(DEV) $(CLOUD) ## Run the local cloud and the fake NXCloud for `sam loca
 deploy: $(DEV) build ## Deploy to your AWS account; asks for the parameters
 	$(BIN)/sam deploy --guided
 
-redrive: $(DEV) ## Send dead-lettered messages back to their queue: make redrive STACK=… QUEUE=deletion
-	$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)"
+redrive: $(DEV) ## Send dead-lettered messages back: make redrive STACK=… QUEUE=deletion REASON=gave_up DRY=1
+	@$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)" \
+	  $(if $(filter-out 0 false no,$(DRY)),--dry-run) --reason "$(REASON)"
 
 backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100
 	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)"

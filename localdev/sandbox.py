@@ -18,6 +18,7 @@ from localdev.tables import create_idempotency_table, create_index_table
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.media_index import MediaIndex
 from media_cleanup.model import Link, Media, S3Object
+from tools.program import one_line_errors
 
 CLOUD_PORT = 4566
 NXCLOUD_PORT = 8080
@@ -115,4 +116,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors("make local"):
+        main()

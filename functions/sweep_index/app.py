@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _sweep_index = lru_cache(maxsize=1)(SweepIndex.from_settings)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
 def lambda_handler(_event: object, context: "LambdaContext") -> dict[str, int]:
     """Sweep a slice of the index, and return its counts."""
     return _sweep_index(SweepIndexSettings.from_environment(os.environ)).sweep_slice(context)

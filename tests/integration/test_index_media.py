@@ -336,3 +336,25 @@ def test_link_message_on_deletion_queue_is_rejected(environment: Environment) ->
     assert json.loads(body) == LINK
     assert "send it to the index queue" in attributes["reason"]
     assert environment.deletion_calls == []
+
+
+@pytest.mark.parametrize("message", [{"bucket": BUCKET, "key": PHOTO}, LINK])
+def test_sse_c_object_is_not_linked_and_rejected_at_once(environment: Environment, message: dict[str, str]) -> None:
+    store_photo(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE)
+    inject_aws_error(environment.index_media_clients.s3, "HeadObject", 400, "400")
+    assert failed_ids(environment.index_media(sqs_event(message))) == []
+    assert environment.outcomes == [("rejected", "sse_c_object")]
+    assert environment.links() == []
+
+
+def test_sse_c_object_stored_meanwhile_does_not_cost_the_link(environment: Environment) -> None:
+    enable_versioning()
+    event = store_photo(whatsapp_media_id=MEDIA_ID, whatsapp_business_phone=PHONE)
+
+    def refuse_current(params: dict[str, Any], **_: Any) -> Any:  # noqa: ANN401 (an event handler of botocore)
+        return None if "versionId" in params["query_string"] else aws_error(400, "400")
+
+    environment.index_media_clients.s3.meta.events.register("before-call.s3.HeadObject", refuse_current)
+    environment.index_media(event)
+    assert environment.outcomes == [("linked", None)]
+    assert environment.deletion_requests() == []

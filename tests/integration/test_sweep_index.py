@@ -117,7 +117,12 @@ def test_object_under_delete_marker_is_missing(environment: Environment) -> None
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(
-    ("status", "reason"), [(403, "S3 answered 403 to HeadObject"), (503, "S3 HeadObject answered 503")]
+    ("status", "reason"),
+    [
+        (400, "S3 answered 400 to HeadObject; the object is encrypted with a customer-provided key"),
+        (403, "S3 answered 403 to HeadObject"),
+        (503, "S3 HeadObject answered 503"),
+    ],
 )
 def test_object_with_failed_head_is_unknown(environment: Environment, status: int, reason: str) -> None:
     for number in range(2):
@@ -137,6 +142,18 @@ def test_phone_numbers_in_keys_are_masked(environment: Environment) -> None:
     environment.sweep_index()
     assert PHONE not in environment.output
     assert environment.log_lines[0]["object_key"] == "86158****1795/gone.jpg"
+
+
+def test_phone_numbers_in_bucket_names_are_masked(environment: Environment, clock: Clock) -> None:
+    AWS.s3.create_bucket(Bucket=f"photos-{PHONE}")
+    write_link({"bucket": f"photos-{PHONE}", "key": "gone.jpg"})
+    environment.sweep_index()
+    assert environment.log_lines[0]["bucket"] == "photos-86158****1795"
+    clock.now_s += DAY_S
+    inject_aws_error(environment.sweep_index_clients.s3, "HeadObject", 403)
+    environment.sweep_index()
+    assert environment.log_lines[0]["reason"].startswith("photos-86158****1795: S3 answered 403")
+    assert PHONE not in environment.output
 
 
 def test_deletion_in_progress_is_not_requested_again(environment: Environment, clock: Clock) -> None:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.model import Media, S3Object
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import Action, Attempt, ObjectEvent, ObjectEventType, Request
@@ -54,6 +54,12 @@ def test_dependency_unavailable_becomes_an_unavailable_result() -> None:
         "index_unreachable: the table t answered Throttling",
     )
     assert (result.bucket, result.key, result.occurred_ms) == ("bucket", "key", 7)
+
+
+def test_rejected_request_becomes_a_rejected_result() -> None:
+    failure = RequestRejectedError(Reason.SSE_C_OBJECT, "the way out")
+    [result] = handle(FakeHandler(failure=failure), Request(REMOVED, 7))
+    assert (result.outcome, result.reason_text) == (Outcome.REJECTED, "sse_c_object: the way out")
 
 
 def test_unexpected_exception_is_reported_by_its_location() -> None:

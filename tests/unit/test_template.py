@@ -414,6 +414,8 @@ def referred(part: object) -> Iterator[str]:
     if isinstance(part, dict):
         if "Ref" in part:
             yield part["Ref"]
+        if isinstance(text := part.get("Fn::Sub"), str):
+            yield from re.findall(r"[$][{]([A-Za-z0-9]+)[}]", text)
         for inner in part.values():
             yield from referred(inner)
     if isinstance(part, list):
@@ -421,12 +423,45 @@ def referred(part: object) -> Iterator[str]:
             yield from referred(inner)
 
 
+def parameters_in(part: object) -> set[str]:
+    """The parameters that a part of the template refers to, also by the version of the settings."""
+    names = set(referred(part))
+    if "SettingsVersion" in names:
+        names |= set(referred(RESOURCES["SettingsVersion"]))
+    return names & set(TEMPLATE["Parameters"])
+
+
 @each_function
 def test_changed_setting_publishes_version(function: str) -> None:
     [version] = versions_of(function, TEMPLATE)
-    settings = TEMPLATE["Parameters"].keys() & referred(RESOURCES[function])
+    settings = TEMPLATE["Parameters"].keys() & set(referred(RESOURCES[function]))
     assert settings
-    assert settings == TEMPLATE["Parameters"].keys() & referred(RESOURCES[version]["Description"])
+    assert settings <= parameters_in(RESOURCES[version]["Description"])
+
+
+@each_function
+def test_version_description_is_short_and_shows_no_number(function: str) -> None:
+    [version] = versions_of(function, TEMPLATE)
+    for name in TEMPLATE["Parameters"].keys() & set(referred(RESOURCES[version]["Description"])):
+        parameter = TEMPLATE["Parameters"][name]
+        assert parameter["Type"] == "Number" or all(len(value) <= 20 for value in parameter["AllowedValues"])
+
+
+def test_default_business_phone_is_only_where_it_is_read() -> None:
+    places = {name for name, resource in RESOURCES.items() if "DefaultBusinessPhone" in set(referred(resource))}
+    assert places == {"DeleteMediaFunction", "IndexMediaFunction", "SettingsVersion"}
+    for function in ("DeleteMediaFunction", "IndexMediaFunction"):
+        rest = {name: value for name, value in RESOURCES[function].items() if name != "Environment"}
+        assert "DefaultBusinessPhone" not in set(referred(rest))
+    assert "DefaultBusinessPhone" not in set(referred(TEMPLATE["Outputs"]))
+
+
+@each_function
+def test_longest_settings_fit_into_the_environment(function: str) -> None:
+    variables = RESOURCES[function]["Environment"]["Variables"]
+    longest = {name: value.get("MaxLength", 128) for name, value in TEMPLATE["Parameters"].items()}
+    sizes = [len(name) + sum(longest.get(each, 200) for each in referred(value)) for name, value in variables.items()]
+    assert sum(sizes) <= 4096  # bytes (source: AWS Lambda Developer Guide, "Lambda quotas")
 
 
 @each_function
@@ -535,14 +570,22 @@ def test_samconfig_overrides_existing_parameters(environment: str) -> None:
         ("NxCloudBaseUrl", "https://api2.nxcloud.com /", False),
         ("NxCloudBaseUrl", "https://key@api2.nxcloud.com", False),
         ("NxCloudBaseUrl", "https://api2.nxcloud.com/?a=b", False),
+        ("NxCloudBaseUrl", "https://api2.nxcloud.com?", False),
+        ("NxCloudBaseUrl", "https://api2.nxcloud.com/#", False),
+        ("NxCloudBaseUrl", "https://api2.nxcloud.com/" + "a" * 256, False),
         ("SourceBucketName", "", True),
         ("SourceBucketName", "team-*", True),
         ("SourceBucketName", "*-offers", True),
+        ("SourceBucketName", "*team*-*", True),
         ("SourceBucketName", "*", False),
+        ("SourceBucketName", "team-**", False),
+        ("SourceBucketName", "**team", False),
+        ("SourceBucketName", "team" * 16, False),
         ("SourceBucketName", "Team", False),
         ("CredentialsSecretArn", "", True),
         ("CredentialsSecretArn", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:nxcloud-AbCdEf", True),
         ("CredentialsSecretArn", "nxcloud", False),
+        ("CredentialsSecretArn", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:nxcloud", False),
         ("KmsKeyArn", "", True),
         ("KmsKeyArn", "arn:aws:kms:eu-central-1:123456789012:key/fd81acff-eea8-4d9d-acc9-6c62904d6615", True),
         ("KmsKeyArn", "arn:aws:kms:eu-central-1:123456789012:alias/media", False),
@@ -551,10 +594,17 @@ def test_samconfig_overrides_existing_parameters(environment: str) -> None:
         ("DefaultBusinessPhone", "86158 0000 1795", False),
         ("ObjectKeyPattern", DEFAULT_OBJECT_KEY_PATTERN, True),
         ("ObjectKeyPattern", "/([^/]*)$", False),
+        ("ObjectKeyPattern", "(?P<media_id>" + "a" * 512 + ")", False),
+        ("ObjectKeyPrefix", "", True),
+        ("ObjectKeyPrefix", "offers/2026/", True),
+        ("ObjectKeyPrefix", "/offers", False),
+        ("ObjectKeyPrefix", "a" * 513, False),
     ],
 )
 def test_parameter_pattern_accepts_only_valid_values(parameter: str, value: str, *, accepted: bool) -> None:
-    assert bool(re.fullmatch(TEMPLATE["Parameters"][parameter]["AllowedPattern"], value)) == accepted
+    limits = TEMPLATE["Parameters"][parameter]
+    matches = re.fullmatch(limits["AllowedPattern"], value) is not None
+    assert (matches and len(value) <= limits.get("MaxLength", 4096)) == accepted
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from media_cleanup.request import (
 )
 from media_cleanup.result import Handled, Result
 from media_cleanup.settings import DeleteMediaSettings
-from media_cleanup.telemetry import logger
+from media_cleanup.telemetry import logger, masked
 from media_cleanup.verify_absence import VerifyAbsence
 from nxcloud import CorrectedClock, MediaClient
 
@@ -70,7 +70,10 @@ class DeleteMedia:
         return cls(settings, clients, gateway, verifier, DeletionRecords(clients, settings.idempotency_table))
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
-        """Handle a request; one result for each media file that is deleted. Raises DependencyUnavailable."""
+        """Handle a request; one result for each media file that is deleted.
+
+        Raises DependencyUnavailable and RequestRejectedError.
+        """
         match action:
             case Media():
                 return [self._delete(action, attempt)]
@@ -163,7 +166,8 @@ class DeleteMedia:
                 attempt.require_time(MIN_CALL_MS)
                 update(link)
         except DependencyUnavailable as error:
-            logger.warning(failure, extra={"error": str(error), "media_id": result.media and result.media.media_id})
+            media_id = result.media and result.media.media_id
+            logger.warning(failure, extra={"error": masked(str(error)), "media_id": media_id})
 
     def _delete(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""

@@ -34,7 +34,10 @@ class IndexMedia:
         return cls(settings, AwsClients())
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
-        """Handle a request; one result for each media file that is linked. Raises DependencyUnavailable."""
+        """Handle a request; one result for each media file that is linked.
+
+        Raises DependencyUnavailable and RequestRejectedError.
+        """
         match action:
             case ObjectEvent(
                 ObjectEventType.CREATED | ObjectEventType.TAGGED | ObjectEventType.REQUESTED, _, S3Object() as obj

@@ -15,7 +15,7 @@ from media_cleanup.aws.media_index import ItemKey, MediaIndex
 from media_cleanup.aws.s3_objects import S3Objects
 from media_cleanup.aws.sweep_checkpoint import SweepCheckpoint, SweepCheckpoints
 from media_cleanup.deletion_rules import CurrentObject
-from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.model import Link, S3Object
 from media_cleanup.request import MIN_STEP_MS, Deadline
 from media_cleanup.settings import SweepIndexSettings
@@ -99,7 +99,7 @@ class SweepIndex:
         requested = self._request_deletions(findings, deadline)
         self._checkpoints.save(SweepCheckpoint(checkpoint.started_s, findings.after, findings.finished))
         for reason, objects in findings.unknown.items():
-            logger.warning("objects_unknown", extra={"reason": reason, "objects": objects})
+            logger.warning("objects_unknown", extra={"reason": masked(reason), "objects": objects})
         counts = emit_counts(
             SweptLinks=findings.links,
             SweptGone=requested["object_gone"],
@@ -134,7 +134,7 @@ class SweepIndex:
         try:
             current = self._current(link.obj.whole, findings)
             gone = self._is_gone(link, current)
-        except DependencyUnavailable as error:
+        except (DependencyUnavailable, RequestRejectedError) as error:
             findings.unknown[f"{link.obj.bucket}: {error.detail}"] += 1
             return
         if gone and link.refused:
@@ -175,7 +175,7 @@ class SweepIndex:
             links = [link for link in self._index.get_links(obj) if link in found.links]
             if links:
                 message_id = self._deletion_queue.request_deletion(obj)
-                name = {"bucket": obj.bucket, "object_key": masked(obj.key), "version_id": obj.version_id}
+                name = {"bucket": masked(obj.bucket), "object_key": masked(obj.key), "version_id": obj.version_id}
                 logger.warning(found.log_message, extra=name | {"links": len(links), "message_id": message_id})
                 requested[found.log_message] += len(links)
         return requested

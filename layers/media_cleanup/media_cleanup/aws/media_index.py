@@ -14,7 +14,7 @@ from media_cleanup.aws.clients import AwsClients, unavailable_as
 from media_cleanup.errors import InvalidMediaError, InvalidObjectError
 from media_cleanup.model import Content, Link, Media, S3Object
 from media_cleanup.outcome import Reason
-from media_cleanup.telemetry import logger
+from media_cleanup.telemetry import logger, masked
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -155,5 +155,5 @@ def _parse_link(item: Mapping[str, Any], bucket: str, key: str) -> Link | None:
             refused="refused" in fields,
         )
     except (InvalidMediaError, InvalidObjectError) as error:
-        logger.error("index_item_invalid", extra={"bucket": bucket, "link": fields["link"], "error": error})
+        logger.error("index_item_invalid", extra={"bucket": masked(bucket), "link": fields["link"], "error": error})
         return None

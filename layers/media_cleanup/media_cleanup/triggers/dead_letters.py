@@ -117,9 +117,12 @@ def dead_letter_attributes(
         "source_message_id": delivery.message_id,
         "rejected_parts": rejected_parts,
     }
-    sanitized = {name: _sanitize(str(value)) for name, value in attributes.items() if value is not None}
+    sanitized = {
+        name: _sanitize(str(value), result.own_numbers) for name, value in attributes.items() if value is not None
+    }
     return {name: {"DataType": "String", "StringValue": value} for name, value in sanitized.items() if value}
 
 
-def _sanitize(text: str) -> str:
-    return _REFUSED_CHARACTERS.sub("", mask_numbers(text))[:MAX_ATTRIBUTE_CHARACTERS].strip()
+def _sanitize(text: str, own_numbers: tuple[str, ...]) -> str:
+    """Remove refused characters first: they may stand between a number's digits."""
+    return mask_numbers(_REFUSED_CHARACTERS.sub("", text), *own_numbers)[:MAX_ATTRIBUTE_CHARACTERS].strip()
