@@ -636,8 +636,3 @@ def test_rules_reject_invalid_combinations(parameters: dict[str, str], broken: l
     rules = TEMPLATE["Rules"].items()
     asked = [(name, rule) for name, rule in rules if holds(rule["RuleCondition"])]
     assert [name for name, rule in asked if not all(holds(one["Assert"]) for one in rule["Assertions"])] == broken
-
-
-def test_default_key_pattern_of_condition_is_that_of_parameter() -> None:
-    usual = {"Fn::Equals": [{"Ref": "ObjectKeyPattern"}, TEMPLATE["Parameters"]["ObjectKeyPattern"]["Default"]]}
-    assert TEMPLATE["Conditions"]["HasDefaultKeyPattern"] == usual
