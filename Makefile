@@ -30,7 +30,8 @@ export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-picture test test-fast test-docker mutation-manual mutation chaos capacity bench docs docs-serve \
-  lint format build package invoke local deploy redrive backfill lock clean ci
+  lint format build package invoke local deploy connect disconnect \
+  redrive backfill lock clean ci
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +109,12 @@ deploy: $(DEV) build ## Deploy to your AWS account; asks for the parameters
 
 redrive: $(DEV) ## Send dead-lettered messages back to their queue: make redrive STACK=… QUEUE=deletion
 	$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)"
+
+connect: $(DEV) ## Send a bucket's events to a stack: make connect STACK=… BUCKET=… (DIRECT=1: without EventBridge)
+	@$(BIN)/python -m tools.connect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(DIRECT),--direct) $(if $(YES),--yes)
+
+disconnect: $(DEV) ## Remove a stack's entries from a bucket's notifications: make disconnect STACK=… BUCKET=…
+	@$(BIN)/python -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(YES),--yes)
 
 backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100
 	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)"
