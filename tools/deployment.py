@@ -7,6 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from media_cleanup.errors import SettingsError
+from media_cleanup.settings import DeleteMediaSettings
 from tools.command import ToolError
 from tools.notifications import Owner
 
@@ -54,11 +56,6 @@ class Deployment:
     def creates_bucket(self) -> bool:
         """Whether the template has created the bucket, and keeps its notifications."""
         return "SourceBucket" in self.resources
-
-    @property
-    def dry_run(self) -> bool:
-        """Whether the stack makes no calls to NXCloud."""
-        return self.parameters.get("DryRun") == "true"
 
     @property
     def owner(self) -> Owner:
@@ -115,6 +112,16 @@ def read_deployment(formation: Any, stack: str) -> Deployment:  # noqa: ANN401 (
         outputs={one["OutputKey"]: one["OutputValue"] for one in description.get("Outputs", [])},
         resources=_resources(formation, stack),
     )
+
+
+def live_settings(functions: Any, deployment: Deployment) -> DeleteMediaSettings:  # noqa: ANN401 (boto3 creates clients at run time)
+    """Read the settings of the live version of the deletion function. Raises ToolError."""
+    name = deployment.physical_id("DeleteMediaFunction")
+    configuration = functions.get_function_configuration(FunctionName=name, Qualifier="live")
+    try:
+        return DeleteMediaSettings.from_environment(configuration.get("Environment", {}).get("Variables", {}))
+    except SettingsError as error:
+        raise ToolError(f"{name}: {error}") from None
 
 
 def _resources(formation: Any, stack: str) -> dict[str, Resource]:  # noqa: ANN401 (boto3 creates clients at run time)
