@@ -1,4 +1,4 @@
-"""Use case of the sweep function's hourly schedule: check that buckets are connected, and count the days of a dry run."""
+"""Use case of the sweep function's hourly schedule: check that buckets are connected, and count days of a dry run."""
 
 import time
 from collections.abc import Callable
