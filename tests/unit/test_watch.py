@@ -120,7 +120,7 @@ def test_dashboard_states_mode_in_words(dashboard: dict[str, Any]) -> None:
     assert TEMPLATE["Conditions"][condition] == {"Fn::Equals": [{"Ref": "DryRun"}, "true"]}
     assert "no media file is deleted" in json.loads(f'"{rehearsal}"')
     assert json.loads(f'"{live}"').startswith("## Live\n")
-    assert [one["type"] for one in dashboard["widgets"]][0] == "text"
+    assert next(one["type"] for one in dashboard["widgets"]) == "text"
 
 
 def _metrics() -> list[dict[str, Any]]:
