@@ -8,6 +8,9 @@ STACK  ?= whatsapp-media-cleanup
 QUEUE  ?= deletion
 RATE   ?= 100
 
+NESTED    := monitoring.yaml roles.yaml queue-policies.yaml backfill.yaml
+TEMPLATES := template.yaml $(NESTED) # for the Regions in .cfnlintrc.yaml
+
 UV     := .venv-uv/bin/uv
 DEV    := .venv/.installed
 CLOUD  := .venv-cloud/.installed
@@ -77,9 +80,9 @@ lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/sam validate --lint
-	$(BIN)/cfn-lint template.yaml monitoring.yaml
+	$(BIN)/cfn-lint $(TEMPLATES)
 	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup $(BIN)/python -m localdev.expanded .aws-sam/expanded.json
-	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json monitoring.yaml
+	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json $(NESTED)
 	.ci/secrets
 
 format: $(DEV) ## Format the code, and fix what ruff can fix
