@@ -6,8 +6,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from tools.command import ToolError, confirmed
+from tools.command import confirmed
 from tools.notifications import Configuration, changes
+from tools.program import ToolError
 
 WAIT = "S3 needs about five minutes to apply the change to all events."
 _console = Console(highlight=False, soft_wrap=True, markup=False)

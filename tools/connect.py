@@ -6,9 +6,10 @@ import sys
 from rich import print as show
 
 from tools.bucket import Bucket
-from tools.command import ToolError, client, errors_in_one_line
+from tools.command import client
 from tools.deployment import Deployment, read_deployment
-from tools.notifications import with_eventbridge, with_function
+from tools.notifications import Configuration, with_eventbridge, with_functions, with_queues
+from tools.program import ToolError, one_line_errors
 
 
 def require_fit(deployment: Deployment, bucket: str, region: str) -> None:
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.bucket:
         parser.error("name a BUCKET")
-    with errors_in_one_line("make connect"):
+    with one_line_errors(parser.prog):
         return _connect(options)
 
 
@@ -43,16 +44,29 @@ def _connect(options: argparse.Namespace) -> int:
     bucket = Bucket(client("s3"), options.bucket)
     before = bucket.read()
     require_fit(deployment, bucket.name, bucket.region())
-    if deployment.creates_bucket and not options.direct:
-        show(f"{bucket.name} was created by {deployment.name}: the template keeps it connected.")
-        return 0
-    after = with_eventbridge(before)
-    if options.direct:
-        function_arn = deployment.outputs["DeleteMediaFunctionArn"]
-        after = with_function(before, function_arn, deployment.parameters.get("ObjectKeyPrefix", ""))
+    after = connected(before, deployment, direct=options.direct)
     show(f"Connect {bucket.name} to {deployment.name}:")
     # EventBridge has no target to check, and a dead target of another entry must not stop it
-    return 0 if bucket.change(before, after, validate=options.direct, yes=options.yes) else 1
+    validate = options.direct or deployment.creates_bucket
+    return 0 if bucket.change(before, after, validate=validate, yes=options.yes) else 1
+
+
+def connected(before: Configuration, deployment: Deployment, *, direct: bool) -> Configuration:
+    """Return the configuration with the entries that the stack needs. Raises ToolError.
+
+    The bucket that the template created has no EventBridge rules, but may send to the queues.
+    """
+    prefix = deployment.parameters.get("ObjectKeyPrefix", "")
+    if deployment.creates_bucket:
+        if direct:
+            raise ToolError("the functions do not admit the bucket that the stack created: leave DIRECT out")
+        return with_queues(before, deployment.queue_arn("DeletionQueue"), deployment.queue_arn("IndexQueue"), prefix)
+    if not direct:
+        return with_eventbridge(before)
+    index_arn = (
+        deployment.outputs["IndexMediaFunctionArn"] if "DirectIndexingPermission" in deployment.resources else None
+    )
+    return with_functions(before, deployment.outputs["DeleteMediaFunctionArn"], index_arn, prefix)
 
 
 if __name__ == "__main__":

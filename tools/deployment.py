@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from media_cleanup.errors import SettingsError
 from media_cleanup.settings import DeleteMediaSettings
-from tools.command import ToolError
 from tools.notifications import Owner
+from tools.program import ToolError
 
 
 @dataclass(frozen=True)

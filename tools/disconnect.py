@@ -8,9 +8,10 @@ from botocore.exceptions import ClientError
 from rich import print as show
 
 from tools.bucket import Bucket
-from tools.command import ToolError, client, errors_in_one_line
+from tools.command import client
 from tools.deployment import Deployment, read_deployment
 from tools.notifications import EVENTBRIDGE, Owner, foreign_stacks, rule_may_match, without_owner
+from tools.program import ToolError, one_line_errors
 
 
 def other_rules(events: Any, bucket: str, own: frozenset[str]) -> list[str]:  # noqa: ANN401 (boto3 creates clients at run time)
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.bucket:
         parser.error("name a BUCKET")
-    with errors_in_one_line("make disconnect"):
+    with one_line_errors(parser.prog):
         return _disconnect(options)
 
 

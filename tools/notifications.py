@@ -6,7 +6,7 @@ the dictionary that boto3 returns, without `ResponseMetadata`.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -21,6 +21,7 @@ TARGETS = {  # the lists of a configuration, and the field that names each entry
 }
 ENTRY_ID = "media-cleanup"  # of direct invocation; also in docs/connect-a-bucket.md
 DELETION_EVENTS = ["s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"]  # ObjectRemoved does not include expirations
+STORE_EVENTS = ["s3:ObjectCreated:*", "s3:ObjectTagging:Put"]
 _OUR_TARGETS = "DeletionQueue|IndexQueue|DeleteMediaFunction|IndexMediaFunction"
 _TARGET_NAME = re.compile(rf"(?P<stack>.+)-(?:{_OUR_TARGETS})-[A-Za-z0-9]+")  # CloudFormation's names
 _LONGEST_NAMES = (64, 80)  # of functions and queues; CloudFormation cuts longer ones
@@ -58,17 +59,52 @@ def with_eventbridge(configuration: Configuration) -> Configuration:
     return {**configuration, EVENTBRIDGE: {}}
 
 
-def with_function(configuration: Configuration, function_arn: str, prefix: str = "") -> Configuration:
-    """Return the configuration with direct invocation of a function on deletions of objects below a prefix.
+def with_functions(
+    configuration: Configuration, delete_arn: str, index_arn: str | None, prefix: str = ""
+) -> Configuration:
+    """Return the configuration with direct invocation of the functions for objects below a prefix.
 
-    An entry of an earlier call is replaced, so that a repetition changes nothing.
+    `index_arn` is None for a stack whose index function does not admit S3.
     """
-    entry: Configuration = {"Id": ENTRY_ID, "LambdaFunctionArn": function_arn, "Events": DELETION_EVENTS}
-    if prefix:
-        entry["Filter"] = {"Key": {"FilterRules": [{"Name": "Prefix", "Value": prefix}]}}
-    entries = configuration.get("LambdaFunctionConfigurations", [])
-    others = [one for one in entries if one.get("Id") != ENTRY_ID and one["LambdaFunctionArn"] != function_arn]
-    return {**configuration, "LambdaFunctionConfigurations": [*others, entry]}
+    entries = [_entry(ENTRY_ID, "LambdaFunctionArn", delete_arn, DELETION_EVENTS, prefix)]
+    if index_arn:
+        entries.append(_entry(f"{ENTRY_ID}-index", "LambdaFunctionArn", index_arn, STORE_EVENTS, prefix))
+    return _with_entries(configuration, "LambdaFunctionConfigurations", entries)
+
+
+def with_queues(configuration: Configuration, deletion_arn: str, index_arn: str, prefix: str = "") -> Configuration:
+    """Return the configuration with the entries that the template writes for the stack's own bucket."""
+    targets_of_events = dict.fromkeys(DELETION_EVENTS, deletion_arn) | dict.fromkeys(STORE_EVENTS, index_arn)
+    entries = [
+        _entry(f"{ENTRY_ID}-{number}", "QueueArn", arn, [event], prefix)
+        for number, (event, arn) in enumerate(targets_of_events.items())
+    ]
+    return _with_entries(configuration, "QueueConfigurations", entries)
+
+
+def notifies_of(configuration: Configuration, events: Collection[str], owner: Owner) -> bool:
+    """Whether an entry of another application has one of these events, or a kind of it: S3 refuses a second one."""
+    theirs = [
+        event
+        for name, field in TARGETS.items()
+        for entry in configuration.get(name, [])
+        if not owner.owns(entry[field])
+        for event in entry["Events"]
+    ]
+    return any(one.split(":")[1] == other.split(":")[1] for one in theirs for other in events)
+
+
+def _entry(name: str, field: str, arn: str, events: list[str], prefix: str) -> Configuration:
+    entry: Configuration = {"Id": name, field: arn, "Events": events}
+    return entry | ({"Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": prefix}]}}} if prefix else {})
+
+
+def _with_entries(configuration: Configuration, name: str, entries: list[Configuration]) -> Configuration:
+    """Replace entries of an earlier call, and other entries with the same targets; a repetition changes nothing."""
+    field = TARGETS[name]
+    ids, arns = {entry["Id"] for entry in entries}, {entry[field] for entry in entries}
+    others = [one for one in configuration.get(name, []) if one.get("Id") not in ids and one[field] not in arns]
+    return {**configuration, name: [*others, *entries]}
 
 
 def without_owner(configuration: Configuration, owner: Owner, *, keep_eventbridge: bool) -> Configuration:
@@ -89,7 +125,7 @@ def foreign_stacks(configuration: Configuration, owner: Owner) -> list[str]:
     return sorted({match["stack"] for match in matches if match})
 
 
-def entries(configuration: Configuration) -> list[str]:
+def describe(configuration: Configuration) -> list[str]:
     """Describe each entry of a configuration in one line."""
     lines = [
         f"{', '.join(sorted(entry['Events']))}{_filter(entry)} → {entry[field]}"
@@ -106,7 +142,7 @@ def _filter(entry: Mapping[str, Any]) -> str:
 
 def changes(before: Configuration, after: Configuration) -> list[str]:
     """Describe a change, one line for each entry: `-` is removed, `+` is added, `=` stays."""
-    old, new = entries(before), entries(after)
+    old, new = describe(before), describe(after)
     return (
         [f"- {line}" for line in old if line not in new]
         + [f"+ {line}" for line in new if line not in old]

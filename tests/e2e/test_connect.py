@@ -14,7 +14,8 @@ from localdev.stack import Stack
 from tests.conftest import PHONE
 from tests.e2e.conftest import eventually
 
-EVENTS = ["s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"]
+DELETIONS = ["s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"]
+STORES = ["s3:ObjectTagging:Put"]
 
 
 def run(cloud: LocalCloud, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -67,9 +68,13 @@ def test_connected_bucket_deletes_media_until_disconnected(
         assert (done.returncode, answer in done.stdout) == (0, True), done
     connected = configuration(stack, bucket)
     assert connected.pop("QueueConfigurations") == before["QueueConfigurations"]
-    entry = {"Id": "media-cleanup", "LambdaFunctionArn": stack.outputs["DeleteMediaFunctionArn"], "Events": EVENTS}
-    added: dict[str, Any] = {"LambdaFunctionConfigurations": [entry]} if direct else {"EventBridgeConfiguration": {}}
-    assert connected == added
+    if direct:
+        entries = {one["LambdaFunctionArn"]: one["Events"] for one in connected["LambdaFunctionConfigurations"]}
+        assert entries.pop(stack.outputs["DeleteMediaFunctionArn"]) == DELETIONS
+        assert entries.pop(stack.outputs["IndexMediaFunctionArn"]) == STORES
+        assert entries == {}
+    else:
+        assert connected == {"EventBridgeConfiguration": {}}
     media_id = delete_object(stack, nxcloud, bucket)
     eventually(lambda: (PHONE, media_id) not in nxcloud.provider.media)
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.test_template import TEMPLATE
 from tools.notifications import (
     DELETION_EVENTS,
     Configuration,
@@ -15,7 +16,8 @@ from tools.notifications import (
     foreign_stacks,
     rule_may_match,
     with_eventbridge,
-    with_function,
+    with_functions,
+    with_queues,
     without_owner,
 )
 
@@ -24,6 +26,7 @@ PLACE = "us-east-1:123456789012"
 FUNCTION = f"arn:aws:lambda:{PLACE}:function:{STACK}-DeleteMediaFunction-a1B2c3D4e5F6:live"
 QUEUE = f"arn:aws:sqs:{PLACE}:{STACK}-DeletionQueue-a1B2c3D4e5F6"
 INDEX_QUEUE = f"arn:aws:sqs:{PLACE}:{STACK}-IndexQueue-a1B2c3D4e5F6"
+INDEX_FUNCTION = f"arn:aws:lambda:{PLACE}:function:{STACK}-IndexMediaFunction-a1B2c3D4e5F6:live"
 THUMBNAILS = {"Id": "thumbnails", "QueueArn": f"arn:aws:sqs:{PLACE}:thumbnails", "Events": ["s3:ObjectCreated:*"]}
 RESIZE = {"LambdaFunctionArn": f"arn:aws:lambda:{PLACE}:function:resize", "Events": ["s3:ObjectTagging:*"]}
 OURS = {"Id": "media-cleanup", "LambdaFunctionArn": FUNCTION, "Events": DELETION_EVENTS}
@@ -37,7 +40,7 @@ def test_eventbridge_is_added_to_other_entries() -> None:
 
 def test_function_is_added_to_other_entries() -> None:
     before: Configuration = {"QueueConfigurations": [THUMBNAILS], "LambdaFunctionConfigurations": [RESIZE]}
-    assert with_function(before, FUNCTION) == {
+    assert with_functions(before, FUNCTION, None) == {
         "QueueConfigurations": [THUMBNAILS],
         "LambdaFunctionConfigurations": [RESIZE, OURS],
     }
@@ -45,14 +48,32 @@ def test_function_is_added_to_other_entries() -> None:
 
 def test_function_of_earlier_stack_is_replaced() -> None:
     earlier = OURS | {"LambdaFunctionArn": FUNCTION.replace("a1B2", "z9Y8")}
-    assert with_function({"LambdaFunctionConfigurations": [earlier]}, FUNCTION) == {
+    assert with_functions({"LambdaFunctionConfigurations": [earlier]}, FUNCTION, None) == {
         "LambdaFunctionConfigurations": [OURS]
     }
 
 
 def test_function_entry_is_limited_to_prefix() -> None:
-    [entry] = with_function({}, FUNCTION, "offers/")["LambdaFunctionConfigurations"]
+    [entry] = with_functions({}, FUNCTION, None, "offers/")["LambdaFunctionConfigurations"]
     assert entry["Filter"] == {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "offers/"}]}}
+
+
+def test_index_function_receives_stores_and_tags() -> None:
+    _, entry = with_functions({}, FUNCTION, INDEX_FUNCTION)["LambdaFunctionConfigurations"]
+    assert entry == {
+        "Id": "media-cleanup-index",
+        "LambdaFunctionArn": INDEX_FUNCTION,
+        "Events": ["s3:ObjectCreated:*", "s3:ObjectTagging:Put"],
+    }
+
+
+def test_queues_receive_what_template_configures() -> None:
+    notifications = TEMPLATE["Resources"]["SourceBucket"]["Properties"]["NotificationConfiguration"]
+    arns = {"DeletionQueue": QUEUE, "IndexQueue": INDEX_QUEUE}
+    expected = [(one["Event"], arns[one["Queue"]["Fn::GetAtt"][0]]) for one in notifications["QueueConfigurations"]]
+    entries = with_queues({"QueueConfigurations": [THUMBNAILS]}, QUEUE, INDEX_QUEUE)["QueueConfigurations"]
+    assert entries[0] == THUMBNAILS
+    assert [(*one["Events"], one["QueueArn"]) for one in entries[1:]] == expected
 
 
 def test_disconnection_removes_entries_of_stack_only() -> None:
@@ -167,14 +188,18 @@ others = st.fixed_dictionaries(
 def test_connection_twice_is_connection_once(configuration: Configuration) -> None:
     once = with_eventbridge(configuration)
     assert with_eventbridge(once) == once
-    once = with_function(configuration, FUNCTION)
-    assert with_function(once, FUNCTION) == once
-    assert not [line for line in changes(once, with_function(once, FUNCTION)) if not line.startswith("=")]
+    once = with_functions(configuration, FUNCTION, INDEX_FUNCTION)
+    assert with_functions(once, FUNCTION, INDEX_FUNCTION) == once
+    once = with_queues(configuration, QUEUE, INDEX_QUEUE)
+    assert with_queues(once, QUEUE, INDEX_QUEUE) == once
+    assert not [line for line in changes(once, once) if not line.startswith("=")]
 
 
 @given(others)
 def test_disconnection_restores_configuration(configuration: Configuration) -> None:
-    connected = with_function(with_eventbridge(configuration), FUNCTION)
+    connected = with_queues(
+        with_functions(with_eventbridge(configuration), FUNCTION, INDEX_FUNCTION), QUEUE, INDEX_QUEUE
+    )
     keep = "EventBridgeConfiguration" in configuration
     assert without_owner(connected, OWNER, keep_eventbridge=keep) == configuration
 

@@ -11,8 +11,9 @@ from media_cleanup.aws.credentials import parse_secret
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.settings import DeleteMediaSettings
 from nxcloud import MediaClient
-from tools.command import ToolError, client, errors_in_one_line
+from tools.command import client
 from tools.deployment import Deployment, live_settings, read_deployment
+from tools.program import ToolError, one_line_errors
 from tools.verify.media import DryRunMedia, MediaSource, UploadedMedia, is_real
 from tools.verify.results import Result, Status, exit_status, run_steps, summary, table
 from tools.verify.steps import STEPS, new_run
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--phone", help="a business phone of the account (default: DefaultBusinessPhone)")
     parser.add_argument("--patience", type=float, default=180, help="seconds to wait for each effect (default: 180)")
     options = parser.parse_args(arguments)
-    with errors_in_one_line("make verify"):
+    with one_line_errors(parser.prog):
         return _verify(options)
 
 

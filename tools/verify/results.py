@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.table import Table
 
 from nxcloud import NxCloudError
-from tools.command import ToolError, describe
+from tools.program import ToolError, explain
 
 
 class Status(StrEnum):
@@ -46,7 +46,7 @@ def run_step(step: str, action: Callable[[], str], now_s: Callable[[], float] = 
     except NotApplicableError as reason:
         status, detail = Status.NOT_RUN, str(reason)
     except (StepFailedError, ToolError, ClientError, BotoCoreError, NxCloudError) as error:
-        status, detail = Status.FAILED, describe(error)
+        status, detail = Status.FAILED, explain(error)
     return Result(step, status, detail, now_s() - started_s)
 
 
