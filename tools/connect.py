@@ -8,7 +8,14 @@ from rich import print as show
 from tools.bucket import Bucket
 from tools.command import client
 from tools.deployment import Deployment, read_deployment
-from tools.notifications import Configuration, with_eventbridge, with_functions, with_queues
+from tools.notifications import (
+    STORE_EVENTS,
+    Configuration,
+    notifies_of,
+    with_eventbridge,
+    with_functions,
+    with_queues,
+)
 from tools.program import ToolError, one_line_errors
 
 
@@ -63,9 +70,12 @@ def connected(before: Configuration, deployment: Deployment, *, direct: bool) ->
         return with_queues(before, deployment.queue_arn("DeletionQueue"), deployment.queue_arn("IndexQueue"), prefix)
     if not direct:
         return with_eventbridge(before)
-    index_arn = (
-        deployment.outputs["IndexMediaFunctionArn"] if "DirectIndexingPermission" in deployment.resources else None
-    )
+    index_arn = deployment.outputs["IndexMediaFunctionArn"]
+    if "DirectIndexingPermission" not in deployment.resources or notifies_of(before, STORE_EVENTS, deployment.owner):
+        show(
+            "  Without links from metadata and tags: another entry receives stores or tags. EventBridge has no such limit"
+        )
+        index_arn = None
     return with_functions(before, deployment.outputs["DeleteMediaFunctionArn"], index_arn, prefix)
 
 

@@ -15,7 +15,6 @@ from tests.conftest import PHONE
 from tests.e2e.conftest import eventually
 
 DELETIONS = ["s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"]
-STORES = ["s3:ObjectTagging:Put"]
 
 
 def run(cloud: LocalCloud, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -71,8 +70,7 @@ def test_connected_bucket_deletes_media_until_disconnected(
     if direct:
         entries = {one["LambdaFunctionArn"]: one["Events"] for one in connected["LambdaFunctionConfigurations"]}
         assert entries.pop(stack.outputs["DeleteMediaFunctionArn"]) == DELETIONS
-        assert entries.pop(stack.outputs["IndexMediaFunctionArn"]) == STORES
-        assert entries == {}
+        assert entries == {}  # S3 refuses a second entry for stores
     else:
         assert connected == {"EventBridgeConfiguration": {}}
     media_id = delete_object(stack, nxcloud, bucket)

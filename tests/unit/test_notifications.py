@@ -14,6 +14,7 @@ from tools.notifications import (
     Owner,
     changes,
     foreign_stacks,
+    notifies_of,
     rule_may_match,
     with_eventbridge,
     with_functions,
@@ -74,6 +75,19 @@ def test_queues_receive_what_template_configures() -> None:
     entries = with_queues({"QueueConfigurations": [THUMBNAILS]}, QUEUE, INDEX_QUEUE)["QueueConfigurations"]
     assert entries[0] == THUMBNAILS
     assert [(*one["Events"], one["QueueArn"]) for one in entries[1:]] == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (THUMBNAILS, True),
+        (THUMBNAILS | {"Events": ["s3:ObjectCreated:Put"]}, True),
+        (THUMBNAILS | {"Events": ["s3:ObjectRestore:*"]}, False),
+        ({"QueueArn": INDEX_QUEUE, "Events": ["s3:ObjectCreated:*"]}, False),
+    ],
+)
+def test_entry_of_others_for_same_events_is_found(entry: dict[str, Any], *, expected: bool) -> None:
+    assert notifies_of({"QueueConfigurations": [entry]}, ["s3:ObjectCreated:*"], OWNER) is expected
 
 
 def test_disconnection_removes_entries_of_stack_only() -> None:
