@@ -70,10 +70,10 @@ def connected(before: Configuration, deployment: Deployment, *, direct: bool) ->
         return with_queues(before, deployment.queue_arn("DeletionQueue"), deployment.queue_arn("IndexQueue"), prefix)
     if not direct:
         return with_eventbridge(before)
-    index_arn = deployment.outputs["IndexMediaFunctionArn"]
+    index_arn: str | None = deployment.outputs["IndexMediaFunctionArn"]
     if "DirectIndexingPermission" not in deployment.resources or notifies_of(before, STORE_EVENTS, deployment.owner):
         show(
-            "  Without links from metadata and tags: another entry receives stores or tags. EventBridge has no such limit"
+            "  IndexMediaFunction receives no events, since another entry has them: link by message, or use EventBridge"
         )
         index_arn = None
     return with_functions(before, deployment.outputs["DeleteMediaFunctionArn"], index_arn, prefix)
