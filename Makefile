@@ -33,7 +33,7 @@ export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-picture test test-fast test-docker mutation-manual mutation chaos capacity bench docs docs-serve \
-  lint format build package invoke local deploy connect disconnect \
+  lint format build package invoke local deploy verify doctor connect disconnect \
   redrive backfill lock clean ci
 
 help: ## Show this list
@@ -80,7 +80,7 @@ lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/sam validate --lint
-	$(BIN)/cfn-lint $(TEMPLATES)
+	$(BIN)/cfn-lint $(TEMPLATES) localdev/fake_nxcloud/template.yaml
 	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup $(BIN)/python -m localdev.expanded .aws-sam/expanded.json
 	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json $(NESTED)
 	.ci/secrets
@@ -113,11 +113,17 @@ deploy: $(DEV) build ## Deploy to your AWS account; asks for the parameters
 redrive: $(DEV) ## Send dead-lettered messages back to their queue: make redrive STACK=… QUEUE=deletion
 	$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)"
 
+verify: $(DEV) ## Prove a deployed stack with a dry run or the fake NXCloud: make verify STACK=… (BUCKET=… PHONE=…)
+	@$(PY) -m tools.verify --stack "$(STACK)" $(if $(BUCKET),--bucket "$(BUCKET)") $(if $(PHONE),--phone "$(PHONE)")
+
+doctor: $(DEV) ## Examine a deployed stack, and change nothing: make doctor STACK=… (PHONE=…)
+	@$(PY) -m tools.doctor --stack "$(STACK)" $(if $(PHONE),--phone "$(PHONE)")
+
 connect: $(DEV) ## Send a bucket's events to a stack: make connect STACK=… BUCKET=… (DIRECT=1: without EventBridge)
-	@$(BIN)/python -m tools.connect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(DIRECT),--direct) $(if $(YES),--yes)
+	@$(PY) -m tools.connect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(DIRECT),--direct) $(if $(YES),--yes)
 
 disconnect: $(DEV) ## Remove a stack's entries from a bucket's notifications: make disconnect STACK=… BUCKET=…
-	@$(BIN)/python -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(YES),--yes)
+	@$(PY) -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(YES),--yes)
 
 backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100
 	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)"

@@ -1,29 +1,17 @@
 """`make connect` and `make disconnect` on the local cloud, also for a bucket whose stack is gone."""
 
-import os
-import subprocess
-import sys
 import uuid
 from typing import Any
 
 import pytest
 
-from localdev.cloud import ROOT, LocalCloud
 from localdev.fake_nxcloud import FakeNxCloud
 from localdev.stack import Stack
 from tests.conftest import PHONE
+from tests.e2e.commands import run
 from tests.e2e.conftest import eventually
 
 DELETIONS = ["s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"]
-
-
-def run(cloud: LocalCloud, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a tool as `make` does, without a terminal."""
-    command = [sys.executable, "-m", f"tools.{tool}", *arguments]
-    environment = {**os.environ, **cloud.environment, "COLUMNS": "200"}
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL
-    )
 
 
 @pytest.fixture

@@ -1,25 +1,21 @@
 """`make doctor` on the local cloud: a healthy stack has no problems, and each problem is found with its fix."""
 
-import os
 import subprocess
-import sys
 
 import pytest
 
-from localdev.cloud import ROOT, LocalCloud
+from localdev.cloud import LocalCloud
 from localdev.fake_nxcloud import FakeNxCloud, Fault
 from localdev.stack import Stack
 from tests.conftest import CREDENTIALS, PHONE
+from tests.e2e.commands import run
 from tests.e2e.conftest import deployed, eventually
 
 pytestmark = pytest.mark.usefixtures("well_behaved")
 
 
 def doctor(stack: Stack) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tools.doctor", "--stack", stack.name, "--phone", PHONE]
-    paths = os.pathsep.join(["layers/nxcloud", "layers/media_cleanup", os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, **stack.cloud.environment, "PYTHONPATH": paths}
-    return subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
+    return run(stack.cloud, "doctor", "--stack", stack.name, "--phone", PHONE)
 
 
 def problems(stack: Stack) -> list[str]:
