@@ -8,6 +8,9 @@ STACK  ?= whatsapp-media-cleanup
 QUEUE  ?= deletion
 RATE   ?= 100
 
+NESTED    := monitoring.yaml roles.yaml queue-policies.yaml backfill.yaml
+TEMPLATES := template.yaml $(NESTED) # for the Regions in .cfnlintrc.yaml
+
 UV     := .venv-uv/bin/uv
 DEV    := .venv/.installed
 CLOUD  := .venv-cloud/.installed
@@ -30,7 +33,8 @@ export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-picture test test-fast test-docker mutation-manual mutation absence chaos capacity bench docs docs-serve \
-  lint format build package invoke local deploy redrive backfill lock clean ci
+  lint format build package invoke local deploy verify doctor connect disconnect \
+  redrive backfill lock clean ci
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,9 +83,9 @@ lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/sam validate --lint
-	$(BIN)/cfn-lint template.yaml monitoring.yaml
+	$(BIN)/cfn-lint $(TEMPLATES) localdev/fake_nxcloud/template.yaml
 	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup $(BIN)/python -m localdev.expanded .aws-sam/expanded.json
-	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json monitoring.yaml
+	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json $(NESTED)
 	.ci/secrets
 
 format: $(DEV) ## Format the code, and fix what ruff can fix
@@ -107,6 +111,18 @@ deploy: $(DEV) build ## Deploy to your AWS account; asks for the parameters
 redrive: $(DEV) ## Send dead-lettered messages back: make redrive STACK=… QUEUE=deletion REASON=gave_up DRY=1
 	@$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)" \
 	  $(if $(filter-out 0 false no,$(DRY)),--dry-run) --reason "$(REASON)"
+
+verify: $(DEV) ## Prove a deployed stack with a dry run or the fake NXCloud: make verify STACK=… (BUCKET=… PHONE=…)
+	@$(PY) -m tools.verify --stack "$(STACK)" $(if $(BUCKET),--bucket "$(BUCKET)") $(if $(PHONE),--phone "$(PHONE)")
+
+doctor: $(DEV) ## Examine a deployed stack, and change nothing: make doctor STACK=… (PHONE=…)
+	@$(PY) -m tools.doctor --stack "$(STACK)" $(if $(PHONE),--phone "$(PHONE)")
+
+connect: $(DEV) ## Send a bucket's events to a stack: make connect STACK=… BUCKET=… (DIRECT=1: without EventBridge)
+	@$(PY) -m tools.connect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(DIRECT),--direct) $(if $(YES),--yes)
+
+disconnect: $(DEV) ## Remove a stack's entries from a bucket's notifications: make disconnect STACK=… BUCKET=…
+	@$(PY) -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(YES),--yes)
 
 backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100
 	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)"

@@ -34,9 +34,13 @@ def expanded(packed: Mapping[str, str] = PACKED, **parameters: str) -> dict[str,
     return document
 
 
-def monitoring() -> dict[str, Any]:
-    """Return the nested template with its parameters replaced by the values that the root template passes."""
-    values = expanded()["Resources"]["Monitoring"]["Properties"]["Parameters"]
+def nested(name: str) -> dict[str, Any]:
+    """Return a nested template with its parameters replaced by the values that the root template passes.
+
+    `name` is its logical id. References within Fn::Sub stay as they are.
+    """
+    stack = expanded()["Resources"][name]["Properties"]
+    values = stack["Parameters"]
 
     def resolved(part: Any) -> Any:  # noqa: ANN401 (any part of a template)
         match part:
@@ -48,7 +52,7 @@ def monitoring() -> dict[str, Any]:
                 return [resolved(inner) for inner in part]
         return part
 
-    document: dict[str, Any] = resolved(yaml_parse((ROOT / "monitoring.yaml").read_text()))
+    document: dict[str, Any] = resolved(yaml_parse((ROOT / stack["TemplateURL"]).read_text()))
     return document
 
 

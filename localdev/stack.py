@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -135,8 +136,9 @@ def for_local_cloud(template: Path) -> Path:
             properties["TemplateURL"] = str(for_local_cloud(template.parent / properties["TemplateURL"]))
         if resource["Type"] == "AWS::CloudWatch::Dashboard":
             body = properties["DashboardBody"]
-            for name in unknown:  # an alarm's place on the dashboard
-                body["Fn::Sub"] = body["Fn::Sub"].replace(f'"${{{name}.Arn}}", ', "")
+            for name in unknown:  # an alarm's place on the dashboard, where another follows or precedes it
+                place = re.escape(f'"${{{name}.Arn}}"')
+                body["Fn::Sub"] = re.sub(rf"{place},\s*|,\s*{place}", "", body["Fn::Sub"])
     copy = template.with_name(f"local-{os.getpid()}.yaml")  # several processes may do so at once
     copy.write_text(yaml_dump(whole))
     return copy

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from media_cleanup.delete_media import DeleteMedia
 from media_cleanup.settings import DeleteMediaSettings
-from media_cleanup.telemetry import logger, metrics
+from media_cleanup.telemetry import counted_from_zero, logger, metrics
 from media_cleanup.triggers.direct import process_direct_invocation
 from media_cleanup.triggers.parsing import detect_trigger
 from media_cleanup.triggers.sqs import process_sqs_batch
@@ -20,6 +20,7 @@ _delete_media = lru_cache(maxsize=1)(DeleteMedia.from_settings)
 
 @logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
 @metrics.log_metrics
+@counted_from_zero(*DeleteMedia.log_profile.counts)
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Return SQS's partial batch response, or the results of a direct invocation."""
     handler = _delete_media(DeleteMediaSettings.from_environment(os.environ))

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from typing import Any
@@ -126,7 +126,7 @@ class Provider:
         self.access_secret = access_secret
         self.numbers = numbers
         self.now_ms = now_ms
-        self.media: dict[tuple[str, str], dict[str, str]] = {}
+        self.media: MutableMapping[tuple[str, str], dict[str, str]] = {}
         self.evergreen: set[tuple[str, str]] = set()  # restored after each deletion, so that a sample can be run again
         self.rate_limit: RateLimit | None = None
         self.out_of_order: set[str] = set()

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from localdev.fake_nxcloud import Fault
+from media_cleanup.delete_media import DeleteMedia
 from media_cleanup.errors import RequestsFailedError, SettingsError
+from media_cleanup.reporting import DELETION
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE, sample
 from tests.integration.conftest import (
     AWS,
@@ -60,9 +62,45 @@ def test_metrics_have_service_as_only_dimension(environment: Environment) -> Non
     assert directive["Namespace"] == "MediaCleanup"
     assert directive["Dimensions"] == [["service"]]
     units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
-    assert units == {"Deleted": "Count", "ProviderLatency": "Milliseconds", "DeletionLag": "Milliseconds"}
+    assert units == dict.fromkeys(DELETION.counts, "Count") | dict.fromkeys(
+        ("ProviderLatency", "DeletionLag"), "Milliseconds"
+    )
     assert environment.metrics["service"] == "media-cleanup"
-    assert environment.metrics["Deleted"] == [1.0]
+    assert {name: environment.metrics[name] for name in DELETION.counts} == {
+        name: [1.0 if name == "Deleted" else 0.0] for name in DELETION.counts
+    }
+
+
+def test_counts_of_skipped_request_are_zeros(environment: Environment) -> None:
+    environment.delete_media(sqs_event({"bucket": BUCKET, "key": "none"}))
+    assert environment.metrics["Skipped"] == [1.0]
+    assert environment.metrics["Unavailable"] == environment.metrics["Deleted"] == [0.0]
+
+
+def test_dry_run_counts_skipped_deletions(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRY_RUN", "true")
+    environment.delete_media(sqs_event(MEDIA_MESSAGE))
+    assert (environment.metrics["DryRunSkipped"], environment.metrics["Skipped"]) == ([1.0], [1.0])
+
+
+def test_internal_error_is_counted_for_version(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "DeleteMedia")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
+    monkeypatch.setattr(DeleteMedia, "handle", lambda *_: 1 // 0)
+    environment.delete_media(sqs_event(MEDIA_MESSAGE))
+    of_version, of_service = [line for line in map(json.loads, environment.output.splitlines()) if "_aws" in line]
+    assert [each["_aws"]["CloudWatchMetrics"][0]["Namespace"] for each in (of_version, of_service)] == [
+        "MediaCleanup"
+    ] * 2
+    assert of_service["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+    [dimensions] = of_version["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+    assert {name: of_version[name] for name in dimensions} == {
+        "service": "media-cleanup",
+        "function_name": "DeleteMedia",
+        "function_version": "7",
+    }
+    assert of_version["InternalError"] == of_service["InternalError"] == [1.0]
+    assert environment.outcomes == [("unavailable", "internal_error")]
 
 
 def test_direct_invocation_returns_log_fields(environment: Environment) -> None:
@@ -319,7 +357,7 @@ def test_throttled_secret_is_no_authentication_failure(environment: Environment)
         environment.log_lines[0]["reason"]
         == f"secret_unreachable: Secrets Manager, for secret {SECRET}, answered ThrottlingException"
     )
-    assert "AuthenticationFailed" not in environment.metrics
+    assert environment.metrics["AuthenticationFailed"] == [0.0]
 
 
 def test_secret_is_read_once_for_many_requests(environment: Environment) -> None:

@@ -24,3 +24,18 @@ def test_outcomes_page_lists_each_outcome_and_reason() -> None:
     assert [word for word in (*Outcome, *Reason) if f"`{word}`" not in page] == []
     reasons = page.partition("\n## Reasons\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `([a-z_]+)` \|", reasons, re.MULTILINE)) == set(Reason)
+
+
+OPERATIONS = sorted(path.name for path in (ROOT / "docs/operations").glob("*.md") if path.name != "index.md")
+
+
+@pytest.mark.parametrize("page", OPERATIONS)
+def test_operations_page_names_evidence_of_its_repairs(page: str) -> None:
+    text = (ROOT / "docs/operations" / page).read_text()
+    evidence = text.partition("\n## Evidence\n")[2]
+    items = [item for item in evidence.split("\n- ") if item.strip()]
+    assert items
+    for item in items:
+        assert "`tests/" in item or "'s word (" in item or "`make capacity`" in item
+    for file, name in re.findall(r"`(tests/[a-z_0-9/]+\.py)(?:::([a-z_0-9]+))?`", evidence):
+        assert f"def {name}" in (ROOT / file).read_text()

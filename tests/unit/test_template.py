@@ -9,17 +9,24 @@ from typing import Any, NamedTuple
 import pytest
 
 from localdev.cloud import ROOT
-from localdev.expanded import PACKED, expanded
+from localdev.expanded import PACKED, expanded, nested
 from media_cleanup.aws.sweep_checkpoint import _KEY
 from media_cleanup.settings import (
     DEFAULT_OBJECT_KEY_PATTERN,
     DeleteMediaSettings,
+    HourlyCheckSettings,
     IndexMediaSettings,
     SweepIndexSettings,
 )
+from sweep_index.app import CHECK
 
 TEMPLATE = expanded()
-RESOURCES = {name: resource.get("Properties", {}) for name, resource in TEMPLATE["Resources"].items()}
+NESTED = {
+    name: nested(name) for name, one in TEMPLATE["Resources"].items() if one["Type"] == "AWS::CloudFormation::Stack"
+}
+ALL_RESOURCES = [(name, one) for each in (TEMPLATE, *NESTED.values()) for name, one in each["Resources"].items()]
+RESOURCES = {name: resource.get("Properties", {}) for name, resource in ALL_RESOURCES}
+assert len(RESOURCES) == len(ALL_RESOURCES)  # logical ids are unique over all templates
 
 
 class Pipeline(NamedTuple):
@@ -60,11 +67,15 @@ def test_public_names_of_template_are_unchanged() -> None:
         *("ObjectKeyPrefix", "ObjectKeyPattern", "DefaultBusinessPhone", "DryRun", "MaxConcurrency"),
         *("LogRetentionDays", "Architecture", "VerifyAbsence", "ConcurrentCalls", "LagObjectiveSeconds", "AlarmEmail"),
         *("DeploymentPreference", "KmsKeyArn", "SweepEveryDays"),
+        *("AlarmTopicArn", "PermissionsBoundaryArn", "RolePath", "MediaIndexTableName", "IdempotencyTableName"),
     } == TEMPLATE["Parameters"].keys()
     assert {
         *("DeletionQueueUrl", "DeletionDeadLetterQueueUrl", "CredentialsSecretArn", "SourceBucketName"),
         *("IndexQueueUrl", "IndexDeadLetterQueueUrl", "DeleteMediaFunctionArn"),
-        *("IndexMediaFunctionArn", "BackfillRoleArn"),
+        *("IndexMediaFunctionArn", "SweepIndexFunctionArn", "BackfillRoleArn", "AlarmTopicArn", "DashboardName"),
+        *("DeletionQueueArn", "DeletionDeadLetterQueueArn", "IndexQueueArn", "IndexDeadLetterQueueArn"),
+        *("MediaIndexTableName", "IdempotencyTableName"),
+        *("DeleteMediaLogGroupName", "IndexMediaLogGroupName", "SweepIndexLogGroupName"),
     } == TEMPLATE["Outputs"].keys()
 
 
@@ -82,6 +93,16 @@ def test_dead_letter_queue_has_longer_retention_and_larger_size(pipeline: Pipeli
     assert RESOURCES[pipeline.dead_letter_queue]["MaximumMessageSize"] > RESOURCES[pipeline.queue]["MaximumMessageSize"]
     target = {"Fn::GetAtt": [pipeline.dead_letter_queue, "Arn"]}
     assert RESOURCES[pipeline.queue]["RedrivePolicy"] == {"deadLetterTargetArn": target, "maxReceiveCount": 20}
+
+
+@each_pipeline
+def test_dead_letter_queue_serves_its_own_queue_only(pipeline: Pipeline) -> None:
+    assert RESOURCES[pipeline.queue]["RedriveAllowPolicy"] == {"redrivePermission": "denyAll"}
+    allowed = RESOURCES[pipeline.dead_letter_queue]["RedriveAllowPolicy"]
+    assert allowed["redrivePermission"] == "byQueue"
+    name, variables = RESOURCES[pipeline.queue]["QueueName"]["Fn::Sub"]
+    arn = f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{name}"
+    assert allowed["sourceQueueArns"] == [{"Fn::Sub": [arn, variables]}]
 
 
 @each_pipeline
@@ -110,7 +131,7 @@ def statements_of(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 def resources_of(kind: str) -> list[dict[str, Any]]:
     """The properties of all resources of a type."""
-    return [one["Properties"] for one in TEMPLATE["Resources"].values() if one["Type"] == kind]
+    return [one["Properties"] for _, one in ALL_RESOURCES if one["Type"] == kind]
 
 
 def queue_statements(queue: str, effect: str) -> dict[str, dict[str, Any]]:
@@ -123,8 +144,10 @@ def queue_statements(queue: str, effect: str) -> dict[str, dict[str, Any]]:
 
 @each_pipeline
 def test_queue_admits_only_s3_and_its_rule(pipeline: Pipeline) -> None:
+    rule_arn = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/${SenderName}-"
+    suffix = RESOURCES[pipeline.rule]["Name"]["Fn::Sub"][0].rpartition("-")[2]
     by_rule = {
-        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [pipeline.rule, "Arn"]}},
+        "ArnEquals": {"aws:SourceArn": {"Fn::Sub": f"{rule_arn}{suffix}"}},
         "StringEqualsIfExists": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
     }
     senders = queue_statements(pipeline.queue, "Allow")
@@ -133,17 +156,30 @@ def test_queue_admits_only_s3_and_its_rule(pipeline: Pipeline) -> None:
     assert from_s3["Action"] == from_rule["Action"] == "sqs:SendMessage"
     assert from_s3["Principal"] == {"Service": "s3.amazonaws.com"}
     assert from_s3["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-    assert from_s3["Condition"]["ArnEquals"]["aws:SourceArn"] == bucket_arn_by_name()
+    assert from_s3["Condition"]["ArnEquals"] == {
+        "aws:SourceArn": {"Fn::Sub": "arn:${AWS::Partition}:s3:::${SenderName}"}
+    }
     assert from_rule["Principal"] == {"Service": "events.amazonaws.com"}
     assert from_rule["Condition"] == by_rule
     [to_dead_letters] = queue_statements(pipeline.dead_letter_queue, "Allow").values()
     assert to_dead_letters == from_rule | {"Resource": {"Fn::GetAtt": [pipeline.dead_letter_queue, "Arn"]}}
 
 
-def bucket_arn_by_name() -> dict[str, Any]:
-    """The ARN of the source bucket, built from its name."""
-    name, variables = RESOURCES["SourceBucket"]["BucketName"]["Fn::Sub"]
-    return {"Fn::Sub": [f"arn:${{AWS::Partition}}:s3:::{name}", variables]}
+def test_senders_have_names_that_queue_policies_admit() -> None:
+    sender = TEMPLATE["Resources"]["QueuePolicies"]["Properties"]["Parameters"]["SenderName"]
+    assert RESOURCES["SourceBucket"]["BucketName"] == sender
+    name, variables = sender["Fn::Sub"]
+    assert variables == {"Id": {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}}  # its UUID
+    for pipeline in PIPELINES:
+        rule_name, rule_variables = RESOURCES[pipeline.rule]["Name"]["Fn::Sub"]
+        assert rule_name.startswith(f"{name}-")
+        assert len(rule_name.replace("${Id}", "x" * 36)) <= 64  # EventBridge's limit
+        assert rule_variables == variables
+
+
+@pytest.mark.parametrize("name", ["SourceBucket", "DeletedObjectsRule", "StoredObjectsRule"])
+def test_sender_exists_only_after_queue_policies(name: str) -> None:
+    assert TEMPLATE["Resources"][name]["DependsOn"] == "QueuePolicies"
 
 
 @pytest.mark.parametrize("queue", [name for one in PIPELINES for name in (one.queue, one.dead_letter_queue)])
@@ -168,7 +204,25 @@ def test_source_bucket_sends_all_kinds_of_events() -> None:
         "s3:ObjectCreated:*": "IndexQueue",
         "s3:ObjectTagging:Put": "IndexQueue",
     }
-    assert TEMPLATE["Resources"]["SourceBucket"]["DependsOn"] == ["DeletionQueuePolicy", "IndexQueuePolicy"]
+    only = [{"Name": "prefix", "Value": {"Ref": "ObjectKeyPrefix"}}]
+    by_prefix = {"Fn::If": ["HasObjectKeyPrefix", {"S3Key": {"Rules": only}}, {"Ref": "AWS::NoValue"}]}
+    assert [each["Filter"] for each in notifications] == [by_prefix] * 4  # S3 has one filter for each configuration
+
+
+def test_source_bucket_keeps_old_versions_for_a_while() -> None:
+    bucket = RESOURCES["SourceBucket"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    [rule] = bucket["LifecycleConfiguration"]["Rules"]
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert (rule["Status"], rule["ExpiredObjectDeleteMarker"]) == ("Enabled", True)
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+
+
+@each_pipeline
+def test_rule_matches_only_objects_with_prefix(pipeline: Pipeline) -> None:
+    by_prefix = {"key": [{"prefix": {"Ref": "ObjectKeyPrefix"}}]}
+    detail = RESOURCES[pipeline.rule]["EventPattern"]["detail"]
+    assert detail["object"] == {"Fn::If": ["HasObjectKeyPrefix", by_prefix, {"Ref": "AWS::NoValue"}]}
 
 
 def test_rules_match_event_types_that_functions_process() -> None:
@@ -184,7 +238,19 @@ def test_table_is_backed_up_and_encrypted(name: str) -> None:
     table = RESOURCES[name]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert table["SSESpecification"]["SSEEnabled"]
+    of_customer = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Ref": "KmsKeyArn"}}
+    assert table["SSESpecification"] == {"Fn::If": ["HasKmsKey", of_customer, {"Ref": "AWS::NoValue"}]}  # AWS owns it
+
+
+@pytest.mark.parametrize("name", ["MediaIndexTable", "IdempotencyTable"])
+def test_existing_table_replaces_created_one_everywhere(name: str) -> None:
+    condition = TEMPLATE["Resources"][name]["Condition"]
+    assert TEMPLATE["Conditions"][condition] == {"Fn::Equals": [{"Ref": f"{name}Name"}, ""]}
+    either = {"Fn::If": [condition, {"Ref": name}, {"Ref": f"{name}Name"}]}
+    assert TEMPLATE["Outputs"][f"{name}Name"]["Value"] == either
+    assert TEMPLATE["Resources"]["Roles"]["Properties"]["Parameters"][f"{name}Name"] == either
+    unguarded = json.dumps(TEMPLATE["Resources"]).replace(json.dumps(either), "")
+    assert f'"{name}"' not in unguarded.replace(f'"{name}": {{"Type"', "")
 
 
 @pytest.mark.parametrize(
@@ -201,6 +267,10 @@ def test_environment_has_exactly_the_settings_that_code_reads(
             read.add(name)
             return super().get(name, default)
 
+        def __getitem__(self, name: str) -> str:
+            read.add(name)
+            return super().__getitem__(name)
+
     queues = {"DELETION_QUEUE_URL": "q", "DEAD_LETTER_QUEUE_URL": "d"}
     required = {
         "NXCLOUD_BASE_URL": "https://example.com",
@@ -209,8 +279,11 @@ def test_environment_has_exactly_the_settings_that_code_reads(
         "IDEMPOTENCY_TABLE": "i",
     }
     settings.from_environment(Recorder(required | queues))
+    if function == SWEEP:
+        HourlyCheckSettings.from_environment(Recorder(required | queues))
     variables = dict(RESOURCES[function]["Environment"]["Variables"])
     assert variables.pop("AWS_ENDPOINT_URL") == {"Ref": "AWS::NoValue"}  # not set: named for `sam local` alone
+    assert variables.pop("POWERTOOLS_SERVICE_NAME") == {"Ref": "AWS::StackName"}  # read when telemetry.py is imported
     assert variables.keys() == read - {"ABSENCE_PROOF_INTERVAL_S"}  # which only tests set
 
 
@@ -220,7 +293,7 @@ def test_default_key_pattern_is_that_of_code() -> None:
 
 def permissions(role: str) -> dict[str, dict[str, Any]]:
     """The statements of a role, by Sid: of its inline policies and of its managed policies."""
-    managed = [RESOURCES[arn["Ref"]] for arn in RESOURCES[role].get("ManagedPolicyArns", [])]
+    managed = [RESOURCES[arn["Ref"]] for arn in RESOURCES[role].get("ManagedPolicyArns", []) if "Ref" in arn]
     policies = [*RESOURCES[role]["Policies"], *managed]
     statements = [one for policy in policies for one in statements_of(policy["PolicyDocument"])]
     assert all(statement["Effect"] == "Allow" for statement in statements)
@@ -284,6 +357,8 @@ SHARED = {
                 "ReadLinks": ["dynamodb:Scan", "dynamodb:Query", "dynamodb:GetItem"],
                 "WriteSweepCheckpoint": "dynamodb:PutItem",
                 "ReadObjects": ["s3:GetObject", "s3:GetObjectVersion"],
+                "ReadNotificationSettings": "s3:GetBucketNotification",
+                "FindBucketsOfPattern": "s3:ListAllMyBuckets",
             },
         ),
     ],
@@ -292,23 +367,23 @@ def test_role_allows_only_required_actions(role: str, actions: dict[str, object]
     allowed = permissions(role)
     assert {sid: statement["Action"] for sid, statement in allowed.items()} == SHARED | actions
     wildcards = {sid for sid, statement in allowed.items() if "*" in json.dumps(statement["Resource"])}
-    assert wildcards == {"SendTraces", "ReadObjects"}  # X-Ray has no resources; objects are those of a bucket
+    without_resources = {"SendTraces", "FindBucketsOfPattern"}  # these actions have none; objects are those of a bucket
+    assert wildcards - without_resources == {"ReadObjects"}
 
 
 BUCKET_NAME = {"Fn::If": ["CreatesBucket", {"Ref": "SourceBucket"}, {"Ref": "SourceBucketName"}]}
-BUCKET_ARN = {
-    "Fn::If": [
-        "HasExistingBuckets",
-        {"Fn::Sub": "arn:${AWS::Partition}:s3:::${SourceBucketName}"},
-        {"Fn::GetAtt": ["SourceBucket", "Arn"]},
-    ]
-}
+BUCKET_ARN = {"Fn::Sub": "arn:${AWS::Partition}:s3:::${BucketName}"}
+
+
+@pytest.mark.parametrize("stack", ["Roles", "Backfill"])
+def test_nested_stack_gets_name_of_source_bucket(stack: str) -> None:
+    assert TEMPLATE["Resources"][stack]["Properties"]["Parameters"]["BucketName"] == BUCKET_NAME
 
 
 @pytest.mark.parametrize("role", ["DeleteMediaRole", "IndexMediaRole", "SweepIndexRole"])
 def test_role_reads_only_source_buckets(role: str) -> None:
     allowed = permissions(role)
-    objects = {"Fn::Sub": ["arn:${AWS::Partition}:s3:::${Bucket}/*", {"Bucket": BUCKET_NAME}]}
+    objects = {"Fn::Sub": "arn:${AWS::Partition}:s3:::${BucketName}/*"}
     assert allowed["ReadObjects"]["Resource"] == objects
     assert allowed["ListBucketForNotFound"]["Resource"] == BUCKET_ARN
 
@@ -326,19 +401,58 @@ def test_role_uses_key_only_through_services(role: str, sid: str, services: set[
     statement = permissions(role)[sid]
     assert statement["Resource"] == {"Ref": "KmsKeyArn"}
     through = json.dumps(statement["Condition"]["StringEquals"]["kms:ViaService"])
-    assert set(re.findall(r"([a-z0-9]+)[.]\$", through)) == services
+    assert set(re.findall(r'"([a-z0-9]+)[.]\$\{AWS::Region\}[.]amazonaws[.]com"', through)) == services  # in China, too
 
 
 def test_managed_policy_belongs_to_functions_only() -> None:
-    holders = {name for name, one in RESOURCES.items() if "ManagedPolicyArns" in one}
+    holders = {name for name, one in RESOURCES.items() if {"Ref": "FunctionPolicy"} in one.get("ManagedPolicyArns", [])}
     assert holders == {"DeleteMediaRole", "IndexMediaRole", "SweepIndexRole"}
     [policy] = resources_of("AWS::IAM::ManagedPolicy")
-    assert policy.keys() == {"PolicyDocument"}  # not attached to other roles, users or groups
+    assert policy.keys() == {"Path", "PolicyDocument"}  # not attached to other roles, users or groups
 
 
 def test_sweep_writes_only_its_checkpoint() -> None:
     allowed = permissions("SweepIndexRole")["WriteSweepCheckpoint"]
     assert allowed["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [_KEY["object"]["S"]]}}
+
+
+@pytest.mark.parametrize("name", [name for name, one in ALL_RESOURCES if one["Type"] == "AWS::IAM::Role"])
+def test_role_has_given_path_and_boundary(name: str) -> None:
+    boundary = {"Fn::If": ["HasPermissionsBoundary", {"Ref": "PermissionsBoundaryArn"}, {"Ref": "AWS::NoValue"}]}
+    assert (RESOURCES[name]["Path"], RESOURCES[name]["PermissionsBoundary"]) == ({"Ref": "RolePath"}, boundary)
+
+
+def test_sam_creates_no_role() -> None:
+    for preference in PREFERENCES:
+        resources = expanded(DeploymentPreference=preference)["Resources"].values()
+        assert not [one for one in resources if one["Type"] == "AWS::IAM::Role"]
+
+
+def test_asynchronous_sweep_events_expire_within_a_minute() -> None:
+    invocation = RESOURCES[f"{SWEEP}EventInvokeConfig"]
+    assert (invocation["MaximumEventAgeInSeconds"], invocation["MaximumRetryAttempts"]) == (60, 0)
+
+
+def test_hourly_check_is_scheduled_with_its_own_input() -> None:
+    rule = RESOURCES["SweepIndexFunctionHourlyCheck"]
+    [target] = rule["Targets"]
+    assert rule["ScheduleExpression"] == "rate(1 hour)"
+    assert "State" not in rule
+    assert json.loads(target["Input"]) == CHECK
+    assert target["Arn"] == {"Ref": f"{SWEEP}Aliaslive"}
+
+
+def test_layers_are_named_after_stack_and_deleted_with_it() -> None:
+    layers = [one for _, one in ALL_RESOURCES if one["Type"] == "AWS::Lambda::LayerVersion"]
+    names = {one["Properties"]["LayerName"]["Fn::Sub"] for one in layers}
+    assert names == {"${AWS::StackName}-nxcloud", "${AWS::StackName}-media-cleanup"}
+    assert {one["DeletionPolicy"] for one in layers} == {"Delete"}
+
+
+@each_function
+def test_function_is_traced_except_in_china(function: str) -> None:
+    assert RESOURCES[function]["TracingConfig"] == {"Mode": {"Fn::If": ["IsInChina", "PassThrough", "Active"]}}
+    assert TEMPLATE["Conditions"]["IsInChina"] == {"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws-cn"]}
 
 
 def test_sweep_schedule_is_enabled_by_parameter() -> None:
@@ -367,7 +481,7 @@ def test_batch_job_invokes_function_and_uses_own_prefix_only() -> None:
     invoked = allowed["InvokeIndexFunction"]["Resource"]
     assert invoked == {"Ref": "IndexMediaFunctionAliaslive"} == TEMPLATE["Outputs"]["IndexMediaFunctionArn"]["Value"]
     assert allowed["GenerateManifest"]["Resource"] == BUCKET_ARN
-    folder = ["arn:${AWS::Partition}:s3:::${Bucket}/media-cleanup-backfill/*", {"Bucket": BUCKET_NAME}]
+    folder = "arn:${AWS::Partition}:s3:::${BucketName}/media-cleanup-backfill/*"
     assert allowed["ReadManifestAndWriteReport"]["Resource"] == {"Fn::Sub": folder}
 
 
@@ -380,6 +494,9 @@ def test_batch_job_invokes_function_and_uses_own_prefix_only() -> None:
         "IndexDeadLetterQueue",
         "MediaIndexTable",
         "IdempotencyTable",
+        "DeleteMediaLogGroup",
+        "IndexMediaLogGroup",
+        "SweepIndexLogGroup",
     ],
 )
 def test_resource_with_data_is_retained(name: str) -> None:
@@ -388,14 +505,18 @@ def test_resource_with_data_is_retained(name: str) -> None:
 
 
 def test_no_resource_name_is_shared_by_two_stacks() -> None:
-    kinds = {"AWS::SQS::Queue": "QueueName", "AWS::Lambda::Function": "FunctionName", "AWS::IAM::Role": "RoleName"}
-    for resource in TEMPLATE["Resources"].values():
+    uuid = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+    part_of_uuid = {"Fn::Select": [4, {"Fn::Split": ["-", uuid]}]}
+    kinds = {"AWS::Lambda::Function": "FunctionName", "AWS::IAM::Role": "RoleName", "AWS::DynamoDB::Table": "TableName"}
+    for _, resource in ALL_RESOURCES:
         assert kinds.get(resource["Type"]) not in resource.get("Properties", {})
-        assert "TableName" not in resource.get("Properties", {})
     for group in ("DeleteMediaLogGroup", "IndexMediaLogGroup", "SweepIndexLogGroup"):
-        assert "${AWS::StackName}" in RESOURCES[group]["LogGroupName"]["Fn::Sub"]
-    [_, variables] = RESOURCES["SourceBucket"]["BucketName"]["Fn::Sub"]
-    assert variables["Id"]["Fn::Select"][1]["Fn::Split"][1] == {"Ref": "AWS::StackId"}
+        name, variables = RESOURCES[group]["LogGroupName"]["Fn::Sub"]
+        assert name.startswith("/aws/lambda/${AWS::StackName}-")
+        assert (name.endswith("-${Id}"), variables) == (True, {"Id": part_of_uuid})  # unlike a deleted stack's
+    for pipeline in PIPELINES:
+        name, variables = RESOURCES[pipeline.queue]["QueueName"]["Fn::Sub"]
+        assert (name, variables) == (f"${{AWS::StackName}}-{pipeline.queue}-${{Id}}", {"Id": part_of_uuid})
 
 
 @each_pipeline
@@ -404,6 +525,7 @@ def test_function_is_invoked_by_live_alias(pipeline: Pipeline) -> None:
     assert RESOURCES[pipeline.mapping]["FunctionName"] == live
     assert RESOURCES[f"{pipeline.function}EventInvokeConfig"]["Qualifier"] == "live"
     assert RESOURCES["DirectInvocationPermission"]["FunctionName"] == {"Ref": "DeleteMediaFunctionAliaslive"}
+    assert RESOURCES["DirectIndexingPermission"]["FunctionName"] == {"Ref": "IndexMediaFunctionAliaslive"}
     assert TEMPLATE["Outputs"]["DeleteMediaFunctionArn"]["Value"] == {"Ref": "DeleteMediaFunctionAliaslive"}
 
 
@@ -494,14 +616,50 @@ def test_codedeploy_is_used_only_by_preference(preference: str) -> None:
         if resource["Type"] == "AWS::CodeDeploy::DeploymentGroup"
     }
     if preference == "None":
-        assert "CodeDeploy" not in json.dumps(template["Resources"])
+        assert "AWS::CodeDeploy::" not in json.dumps(template["Resources"])
         return
     assert groups.keys() == {f"{function}DeploymentGroup" for function in FUNCTIONS}
     for group in groups.values():
         assert group["DeploymentConfigName"]["Fn::Sub"][1] == {"ConfigName": preference}
         assert group["AutoRollbackConfiguration"]["Enabled"]
-        alarms = [alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]]
-        assert alarms == ["DeleteMediaErrorsAlarm", "IndexMediaErrorsAlarm", "SweepIndexErrorsAlarm"]
+        assert group["ServiceRoleArn"] == {"Fn::GetAtt": ["Roles", "Outputs.CodeDeployRoleArn"]}
+        alarms = [alarm["Name"]["Fn::GetAtt"] for alarm in group["AlarmConfiguration"]["Alarms"]]
+        names = [name.removeprefix("Outputs.") for _, name in alarms]
+        assert {stack for stack, _ in alarms} == {"Monitoring"}
+        assert names == [name for name in NESTED["Monitoring"]["Outputs"] if "Version" in name]
+    assert "Aliaslive" not in json.dumps(template["Resources"]["Monitoring"])  # whose alarms the aliases depend on
+
+
+@each_function
+def test_rollback_alarm_sees_newest_version_only(function: str) -> None:
+    [version] = versions_of(function, TEMPLATE)
+    name = function.removesuffix("Function")
+    number = {"Fn::GetAtt": [version, "Version"]}
+    errors = RESOURCES[f"{name}VersionErrorsAlarm"]
+    assert {each["Name"]: each["Value"] for each in errors["Dimensions"]} == {
+        "FunctionName": {"Ref": function},
+        "Resource": {"Fn::Sub": f"${{{name}FunctionName}}:live"},
+        "ExecutedVersion": number,
+    }
+    alarms = [errors]
+    if function != SWEEP:  # whose bugs fail the invocation
+        bugs = RESOURCES[f"{name}VersionInternalErrorsAlarm"]
+        assert {each["Name"]: each["Value"] for each in bugs["Dimensions"]} == {
+            "service": {"Ref": "AWS::StackName"},
+            "function_name": {"Ref": function},
+            "function_version": number,
+        }
+        alarms.append(bugs)
+    for alarm in alarms:
+        assert f"${{{name}Version}}" in alarm["AlarmName"]["Fn::Sub"]  # another version has another alarm
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 60  # within five minutes of a canary
+        assert "AlarmActions" not in alarm
+
+
+def key_of_table(encryption: dict[str, Any]) -> dict[str, Any]:
+    """The choice of a table's key."""
+    condition, given, otherwise = encryption["Fn::If"]
+    return {"Fn::If": [condition, given["KMSMasterKeyId"], otherwise]}
 
 
 KEY = {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
@@ -510,7 +668,7 @@ KEY = {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
 def test_data_is_encrypted_with_customer_managed_key_if_given() -> None:
     where: dict[str, Callable[[Any], Any]] = {
         "AWS::SQS::Queue": lambda queue: queue["KmsMasterKeyId"],
-        "AWS::DynamoDB::Table": lambda table: table["SSESpecification"]["KMSMasterKeyId"],
+        "AWS::DynamoDB::Table": lambda table: key_of_table(table["SSESpecification"]),
         "AWS::SecretsManager::Secret": lambda secret: secret["KmsKeyId"],
         "AWS::Logs::LogGroup": lambda group: group["KmsKeyId"],
         "AWS::S3::Bucket": lambda bucket: bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0][
@@ -518,7 +676,7 @@ def test_data_is_encrypted_with_customer_managed_key_if_given() -> None:
         ]["KMSMasterKeyID"],
         "AWS::SNS::Topic": lambda topic: topic["KmsMasterKeyId"],
     }
-    held = [resource for resource in TEMPLATE["Resources"].values() if resource["Type"] in where]
+    held = [resource for _, resource in ALL_RESOURCES if resource["Type"] in where]
     assert len(held) >= 10
     assert [where[resource["Type"]](resource["Properties"]) for resource in held] == [KEY] * len(held)
     for queue in (queue for pipeline in PIPELINES for queue in (pipeline.queue, pipeline.dead_letter_queue)):
@@ -543,6 +701,9 @@ def test_each_parameter_has_group_and_description() -> None:
 
 def test_application_has_version_and_license_of_project() -> None:
     application = TEMPLATE["Metadata"]["AWS::ServerlessRepo::Application"]
+    # source: AWS SAM Developer Guide, "Metadata section properties", Author
+    assert re.fullmatch(r"[a-z0-9](-?[a-z0-9])*", application["Author"])
+    assert len(application["Author"]) <= 127
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert application["SemanticVersion"] == project["version"]
     assert application["SpdxLicenseId"] == (ROOT / application["LicenseUrl"]).read_text()[:3] == "MIT"
@@ -592,11 +753,23 @@ def test_samconfig_overrides_existing_parameters(environment: str) -> None:
         ("DefaultBusinessPhone", "", True),
         ("DefaultBusinessPhone", "+8615800001795", True),
         ("DefaultBusinessPhone", "86158 0000 1795", False),
+        ("ObjectKeyPrefix", "", True),
+        ("ObjectKeyPrefix", "offers/2026/", True),
+        ("ObjectKeyPrefix", "offers and more/", False),
+        ("ObjectKeyPrefix", "offers+more/", False),
+        ("AlarmTopicArn", "arn:aws-cn:sns:cn-north-1:123456789012:alarms", True),
+        ("AlarmTopicArn", "alarms", False),
+        ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:policy/boundary", True),
+        ("PermissionsBoundaryArn", "arn:aws:iam::aws:policy/PowerUserAccess", True),
+        ("PermissionsBoundaryArn", "boundary", False),
+        ("RolePath", "/", True),
+        ("RolePath", "/team/media/", True),
+        ("RolePath", "team", False),
+        ("MediaIndexTableName", "old-MediaIndexTable-1ABC", True),
+        ("MediaIndexTableName", "arn:aws:dynamodb:eu-central-1:123456789012:table/old", False),
         ("ObjectKeyPattern", DEFAULT_OBJECT_KEY_PATTERN, True),
         ("ObjectKeyPattern", "/([^/]*)$", False),
         ("ObjectKeyPattern", "(?P<media_id>" + "a" * 512 + ")", False),
-        ("ObjectKeyPrefix", "", True),
-        ("ObjectKeyPrefix", "offers/2026/", True),
         ("ObjectKeyPrefix", "/offers", False),
         ("ObjectKeyPrefix", "a" * 513, False),
     ],

@@ -7,24 +7,25 @@ from typing import Any
 import pytest
 
 from localdev.cloud import ROOT
-from localdev.expanded import monitoring
 from media_cleanup.outcome import Outcome
 from media_cleanup.reporting import DELETION, LINKING, Delivery, log_fields
 from media_cleanup.result import Result
+from media_cleanup.triggers.backoff import MAX_DELAY_S
+from tests.unit.test_template import NESTED as NESTED_TEMPLATES
 from tests.unit.test_template import TEMPLATE
 
-COUNTS = {*DELETION.counters.values(), *LINKING.counters.values()}
-SWEPT = {"SweptLinks", "SweptGone", "SweptUnknown"}
-METRICS = COUNTS | SWEPT | {"AuthenticationFailed", "ProviderLatency", "DeletionLag"}
+COUNTS = {*DELETION.counts, *LINKING.counts}
+SWEPT = {"SweptLinks", "SweptGone", "SweptRefused", "SweptUnknown"}
+CHECKED = {"Disconnected", "NotChecked", "DryRunDays"}
+METRICS = COUNTS | SWEPT | CHECKED | {"ProviderLatency", "DeletionLag"}
 FIELDS = {*log_fields(Result(outcome=Outcome.DELETED), Delivery("sqs")), "message", "level", "@timestamp"}
 NESTED = TEMPLATE["Resources"]["Monitoring"]["Properties"]
-MONITORING = monitoring()
+MONITORING = NESTED_TEMPLATES["Monitoring"]
 ALARMS = {
-    name: one["Properties"]
-    for template in (TEMPLATE, MONITORING)
-    for name, one in template["Resources"].items()
-    if one["Type"] == "AWS::CloudWatch::Alarm"
+    name: one["Properties"] for name, one in MONITORING["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"
 }
+ROLLBACK = {name for name in ALARMS if "Version" in name}  # for CodeDeploy, and not for people
+SERVICE = [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
 QUERIES = {
     name: one["Properties"]["QueryString"]
     for name, one in MONITORING["Resources"].items()
@@ -41,10 +42,11 @@ def dashboard() -> Any:  # noqa: ANN401 (whatever JSON holds)
     return json.loads(re.sub(r"\$\{[^}]+\}", "1", DASHBOARD))
 
 
-def test_root_template_passes_each_parameter_of_nested_template() -> None:
-    assert NESTED["TemplateURL"] == "monitoring.yaml"
-    assert NESTED["Parameters"].keys() == MONITORING["Parameters"].keys()
-    assert all(parameter["Description"] for parameter in MONITORING["Parameters"].values())
+@pytest.mark.parametrize("name", NESTED_TEMPLATES)
+def test_root_template_passes_each_parameter_of_nested_template(name: str) -> None:
+    passed, template = TEMPLATE["Resources"][name]["Properties"]["Parameters"], NESTED_TEMPLATES[name]
+    assert passed.keys() == template["Parameters"].keys()
+    assert all(parameter["Description"] for parameter in template["Parameters"].values())
 
 
 @each_alarm
@@ -62,17 +64,63 @@ def test_alarm_description_names_first_step_and_page(name: str) -> None:
 @each_alarm
 def test_alarm_notifies_topic_and_ignores_missing_data(name: str) -> None:
     alarm = ALARMS[name]
-    assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}]
     assert alarm["TreatMissingData"] == "notBreaching"
+    topic = {"Fn::If": ["CreatesTopic", {"Ref": "AlarmTopic"}, {"Ref": "AlarmTopicArn"}]}
+    actions = [] if name in ROLLBACK else [topic]
+    assert alarm.get("AlarmActions", []) == alarm.get("OKActions", []) == actions
+
+
+@pytest.mark.parametrize("name", ["AuthenticationAlarm", "InternalErrorsAlarm"])
+def test_alarm_stays_on_between_two_receives_of_a_message(name: str) -> None:
+    alarm = ALARMS[name]
+    assert alarm["DatapointsToAlarm"] == 1
+    assert alarm["EvaluationPeriods"] * alarm["Period"] > 1.2 * MAX_DELAY_S
+
+
+@each_alarm
+def test_alarm_looks_back_no_longer_than_cloudwatch_allows(name: str) -> None:
+    alarm = ALARMS[name]
+    periods = [alarm.get("Period")] + [each.get("MetricStat", {}).get("Period") for each in alarm.get("Metrics", [])]
+    [period] = {each for each in periods if each}
+    # source: Amazon CloudWatch User Guide, "Alarm evaluation": a day for periods below an hour, else seven days
+    assert period * alarm["EvaluationPeriods"] <= (1 if period < 3600 else 7) * 24 * 3600
+
+
+@each_alarm
+def test_alarm_expression_needs_no_filled_metrics(name: str) -> None:
+    assert "FILL" not in json.dumps(ALARMS[name].get("Metrics", []))  # the functions publish zeros
+
+
+@each_alarm
+def test_alarm_on_own_metric_watches_own_stack_only(name: str) -> None:
+    queries = [query["MetricStat"]["Metric"] for query in ALARMS[name].get("Metrics", []) if "MetricStat" in query]
+    for metric in queries or [ALARMS[name]]:
+        if metric["Namespace"] == "MediaCleanup":
+            assert metric["Dimensions"][:1] == SERVICE
 
 
 def test_alarms_and_widgets_use_metrics_of_code(dashboard: dict[str, Any]) -> None:
     ours = {metric["MetricName"] for metric in _metrics() if metric["Namespace"] == "MediaCleanup"}
     rows = [row for widget in dashboard["widgets"] for row in widget["properties"].get("metrics", [])]
     shown = {row[1] for row in rows if row[0] == "MediaCleanup"}
-    assert ours == {"AuthenticationFailed", "DeletionLag", "Unavailable", "Deleted", "SweptGone"}
+    assert ours == {
+        *("AuthenticationFailed", "DeletionLag", "Unavailable", "Deleted", "SweptGone"),
+        *("InternalError", "Disconnected", "DryRunSkipped", "DryRunDays"),
+    }
     assert shown == METRICS
-    assert all(row[2:4] == ["service", "media-cleanup"] for row in rows if row[0] == "MediaCleanup")
+    assert '"service", "${ApplicationName}"' in DASHBOARD
+    assert '"service", "media-cleanup"' not in DASHBOARD
+    assert NESTED["Parameters"]["ApplicationName"] == {"Ref": "AWS::StackName"}
+    assert len({tuple(row[2:4]) for row in rows if row[0] == "MediaCleanup"}) == 1
+
+
+def test_dashboard_states_mode_in_words(dashboard: dict[str, Any]) -> None:
+    assert '"markdown": "${Mode}"' in DASHBOARD
+    condition, rehearsal, live = NESTED["Parameters"]["Mode"]["Fn::If"]
+    assert TEMPLATE["Conditions"][condition] == {"Fn::Equals": [{"Ref": "DryRun"}, "true"]}
+    assert "no media file is deleted" in json.loads(f'"{rehearsal}"')
+    assert json.loads(f'"{live}"').startswith("## Live\n")
+    assert next(one["type"] for one in dashboard["widgets"]) == "text"
 
 
 def _metrics() -> list[dict[str, Any]]:
@@ -83,18 +131,18 @@ def _metrics() -> list[dict[str, Any]]:
 
 
 def test_dashboard_shows_each_alarm() -> None:
-    passed = {name: {"Fn::GetAtt": [name, "Arn"]} for name in ALARMS.keys() & TEMPLATE["Resources"].keys()}
-    assert {name: NESTED["Parameters"][f"{name}Arn"] for name in passed} == passed
-    shown = {name for name in ALARMS if (f"${{{name}Arn}}" if name in passed else f"${{{name}.Arn}}") in DASHBOARD}
-    assert shown == ALARMS.keys()
+    assert {name for name in ALARMS if f"${{{name}.Arn}}" in DASHBOARD} == ALARMS.keys() - ROLLBACK
 
 
-def test_rollback_alarms_are_in_root_template() -> None:
-    assert ALARMS.keys() & TEMPLATE["Resources"].keys() == {
-        "DeleteMediaErrorsAlarm",
-        "IndexMediaErrorsAlarm",
-        "SweepIndexErrorsAlarm",
-    }
+def test_dashboard_widgets_do_not_overlap(dashboard: dict[str, Any]) -> None:
+    cells = [
+        (x, y)
+        for one in dashboard["widgets"]
+        for x in range(one["x"], one["x"] + one["width"])
+        for y in range(one["y"], one["y"] + one["height"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24  # the width of a dashboard
 
 
 def test_each_function_and_queue_has_alarms() -> None:
@@ -106,6 +154,13 @@ def test_each_function_and_queue_has_alarms() -> None:
         "Errors",
         json.dumps({"Ref": "SweepIndexFunction"}),
     ) in watched  # a throttled slice is repeated a minute later
+    for rule, name in (("DeletedObjectsRule", "deletions"), ("StoredObjectsRule", "stores")):
+        dimension = json.dumps(TEMPLATE["Resources"][rule]["Properties"]["Name"])
+        assert f"-{name}" in dimension
+        assert {(metric, dimension) for metric in ("FailedInvocations", "InvocationsFailedToBeSentToDlq")} <= watched
+    for function in ("DeleteMediaFunction", "IndexMediaFunction"):
+        reference = json.dumps({"Ref": function})
+        assert {(metric, reference) for metric in ("AsyncEventsDropped", "DestinationDeliveryFailures")} <= watched
     for queue in ("DeletionQueue", "IndexQueue"):
         age = ("ApproximateAgeOfOldestMessage", json.dumps({"Fn::GetAtt": [queue, "QueueName"]}))
         dead = queue.replace("Queue", "DeadLetterQueue")
@@ -123,6 +178,7 @@ def test_query_uses_fields_of_log_lines(name: str) -> None:
 
 
 def test_topic_admits_alarms_of_own_account_only() -> None:
+    assert MONITORING["Resources"]["AlarmTopicPolicy"]["Condition"] == "CreatesTopic"  # an existing topic keeps its own
     policy = MONITORING["Resources"]["AlarmTopicPolicy"]["Properties"]
     assert policy["Topics"] == [{"Ref": "AlarmTopic"}]
     [statement] = policy["PolicyDocument"]["Statement"]
@@ -136,7 +192,7 @@ def test_alarm_mail_is_sent_only_to_given_address() -> None:
     assert mail["Condition"] == "HasAlarmEmail"
     assert MONITORING["Conditions"]["HasAlarmEmail"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}]}
     assert mail["Properties"] == {
-        "TopicArn": {"Ref": "AlarmTopic"},
+        "TopicArn": {"Fn::If": ["CreatesTopic", {"Ref": "AlarmTopic"}, {"Ref": "AlarmTopicArn"}]},
         "Protocol": "email",
         "Endpoint": {"Ref": "AlarmEmail"},
     }

@@ -7,9 +7,9 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from media_cleanup.masking import mask_number
-from media_cleanup.outcome import Outcome
+from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.result import Result
-from media_cleanup.telemetry import logger, masked, metrics
+from media_cleanup.telemetry import count_internal_error, logger, masked, metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,12 @@ class LogProfile:
 
     message: str
     counters: Mapping[Outcome, str]
+    further_counts: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """The names of all counts that the function publishes, zeros included."""
+        return (*self.counters.values(), *self.further_counts, "InternalError")
 
 
 DELETION = LogProfile(
@@ -29,6 +35,7 @@ DELETION = LogProfile(
         Outcome.REJECTED: "Rejected",
         Outcome.UNAVAILABLE: "Unavailable",
     },
+    ("AuthenticationFailed", "DryRunSkipped"),
 )
 LINKING = LogProfile(
     "media_linking",
@@ -59,6 +66,10 @@ def report(profile: LogProfile, result: Result, delivery: Delivery) -> dict[str,
     metrics.add_metric(profile.counters[result.outcome], MetricUnit.Count, 1)
     if result.authentication_failed:
         metrics.add_metric("AuthenticationFailed", MetricUnit.Count, 1)
+    if result.reason is Reason.DRY_RUN:
+        metrics.add_metric("DryRunSkipped", MetricUnit.Count, 1)
+    if Reason.INTERNAL_ERROR in (result.reason, result.last_reason):
+        count_internal_error()
     if result.latency_ms is not None:
         metrics.add_metric("ProviderLatency", MetricUnit.Milliseconds, result.latency_ms)
     if result.outcome is Outcome.DELETED and fields["lag_ms"] is not None:

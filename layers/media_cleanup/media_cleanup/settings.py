@@ -105,6 +105,36 @@ class SweepIndexSettings:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class HourlyCheckSettings:
+    """Settings of the sweep function's hourly check.
+
+    `own_bucket` is the bucket that the stack created, `existing_buckets` the name or name pattern of other buckets;
+    empty where there is none. `queue_urls` and `function_arns` name the destinations of their events.
+    """
+
+    media_index_table: str
+    own_bucket: str
+    existing_buckets: str
+    object_key_prefix: str
+    queue_urls: frozenset[str]
+    function_arns: frozenset[str]
+    dry_run: bool
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "HourlyCheckSettings":
+        """Read all settings; an empty variable counts as not set. Raises SettingsError."""
+        return cls(
+            media_index_table=_required(environment, "MEDIA_INDEX_TABLE"),
+            own_bucket=environment.get("OWN_BUCKET", ""),
+            existing_buckets=environment.get("EXISTING_BUCKETS", ""),
+            object_key_prefix=environment.get("OBJECT_KEY_PREFIX", ""),
+            queue_urls=_set_of(environment, "DELETION_QUEUE_URL", "INDEX_QUEUE_URL"),
+            function_arns=_set_of(environment, "DELETE_MEDIA_FUNCTION_ARN", "INDEX_MEDIA_FUNCTION_ARN"),
+            dry_run=_one_of(environment, "DRY_RUN", ("false", "true")) == "true",
+        )
+
+
 class RequestSettings(Protocol):
     """The settings that all functions with requests have."""
 
@@ -126,6 +156,10 @@ def _required(environment: Mapping[str, str], name: str) -> str:
     if not value:
         raise SettingsError(f"{name} is not set")
     return value
+
+
+def _set_of(environment: Mapping[str, str], *names: str) -> frozenset[str]:
+    return frozenset(environment[name] for name in names if environment.get(name, ""))
 
 
 def _one_of(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

@@ -97,7 +97,8 @@ class SweepIndex:
             return emit_counts(SweptLinks=0, SweptGone=0, SweptReplaced=0, SweptRefused=0, SweptUnknown=0)
         findings = self._scan(checkpoint.after, deadline)
         requested = self._request_deletions(findings, deadline)
-        self._checkpoints.save(SweepCheckpoint(checkpoint.started_s, findings.after, findings.finished))
+        if not self._checkpoints.save(replace(checkpoint, after=findings.after, finished=findings.finished)):
+            logger.warning("checkpoint_moved_meanwhile")  # by a slice that ran at the same time
         for reason, objects in findings.unknown.items():
             logger.warning("objects_unknown", extra={"reason": masked(reason), "objects": objects})
         counts = emit_counts(
@@ -115,7 +116,7 @@ class SweepIndex:
         now_s = int(self._now_s())
         checkpoint = self._checkpoints.load()
         if checkpoint is None or (checkpoint.finished and now_s >= checkpoint.started_s + self._settings.every_s):
-            return SweepCheckpoint(now_s)
+            return SweepCheckpoint(now_s, revision=checkpoint.revision if checkpoint else 0)
         return None if checkpoint.finished else checkpoint
 
     def _scan(self, after: ItemKey | None, deadline: Deadline) -> _Slice:

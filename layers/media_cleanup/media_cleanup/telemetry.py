@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TextIO
@@ -14,7 +16,8 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 
 from media_cleanup.masking import mask_numbers
 
-SERVICE = "media-cleanup"
+NAMESPACE = "MediaCleanup"
+SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME") or "media-cleanup"  # the template sets the stack's name
 MAX_TEXT_CHARACTERS = 1024
 # At DEBUG, these print the secret, signatures and whole phone numbers
 LIBRARIES = ("aws_lambda_powertools", "boto3", "botocore", "requests", "s3transfer", "urllib3")
@@ -74,7 +77,7 @@ def _create_logger() -> Logger:
 
 _quieten_libraries()
 logger = _create_logger()
-metrics = Metrics(provider=_Metrics(namespace="MediaCleanup", service=SERVICE))
+metrics = Metrics(provider=_Metrics(namespace=NAMESPACE, service=SERVICE))
 
 
 def emit_counts(**counts: int) -> dict[str, int]:
@@ -83,6 +86,27 @@ def emit_counts(**counts: int) -> dict[str, int]:
         metrics.add_metric(name, MetricUnit.Count, value)
     metrics.flush_metrics()
     return counts
+
+
+@contextmanager
+def counted_from_zero(*names: str) -> Iterator[None]:
+    """Publish zero for each of these counts that the block does not count, so that alarms always have data."""
+    try:
+        yield
+    finally:
+        for name in names:
+            if name not in metrics.metric_set:
+                metrics.add_metric(name, MetricUnit.Count, 0)
+
+
+def count_internal_error() -> None:
+    """Count a bug: for the stack, and for the function's version, so that CodeDeploy can roll that version back."""
+    metrics.add_metric("InternalError", MetricUnit.Count, 1)
+    of_version = AmazonCloudWatchEMFProvider(metric_set={}, dimension_set={}, namespace=NAMESPACE, service=SERVICE)
+    for dimension in ("function_name", "function_version"):  # Lambda sets AWS_LAMBDA_FUNCTION_NAME, …_VERSION
+        of_version.add_dimension(dimension, os.environ.get(f"AWS_LAMBDA_{dimension.upper()}") or "none")
+    of_version.add_metric("InternalError", MetricUnit.Count, 1)
+    of_version.flush_metrics()
 
 
 def masked(text: str | None, *own_numbers: str) -> str | None:

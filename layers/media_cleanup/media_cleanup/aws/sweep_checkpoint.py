@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from media_cleanup.aws.clients import AwsClients, unavailable_as
 from media_cleanup.aws.media_index import ItemKey
 from media_cleanup.outcome import Reason
@@ -14,12 +16,13 @@ _KEY = {"object": {"S": "sweep"}, "link": {"S": "sweep"}}
 class SweepCheckpoint:
     """The progress of a pass: everything up to `after` is done, nothing yet where that is None.
 
-    `started_s` is the start of the pass, as Unix seconds.
+    `started_s` is the start of the pass, as Unix seconds; `revision` counts the writes.
     """
 
     started_s: int
     after: ItemKey | None = None
     finished: bool = False
+    revision: int = 0
 
 
 class SweepCheckpoints:
@@ -37,15 +40,28 @@ class SweepCheckpoints:
         if item is None:
             return None
         after = ItemKey(item["after_object"]["S"], item["after_link"]["S"]) if "after_object" in item else None
-        return SweepCheckpoint(int(item["began_s"]["N"]), after, item["ended"]["BOOL"])
+        revision = int(item["revision"]["N"]) if "revision" in item else 0
+        return SweepCheckpoint(int(item["began_s"]["N"]), after, item["ended"]["BOOL"], revision)
 
-    def save(self, checkpoint: SweepCheckpoint) -> None:
-        """Save the checkpoint."""
+    def save(self, checkpoint: SweepCheckpoint) -> bool:
+        """Save the successor of the checkpoint with this revision. False if another slice has saved one meanwhile."""
         after = checkpoint.after
         item: dict[str, Any] = _KEY | {
             "began_s": {"N": str(checkpoint.started_s)},
             "ended": {"BOOL": checkpoint.finished},
+            "revision": {"N": str(checkpoint.revision + 1)},
         }
         item |= {"after_object": {"S": after.object}, "after_link": {"S": after.link}} if after else {}
         with unavailable_as(Reason.INDEX_UNREACHABLE, f"the table {self._table}"):
-            self._clients.dynamodb.put_item(TableName=self._table, Item=item)
+            try:
+                self._clients.dynamodb.put_item(
+                    TableName=self._table,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(revision) OR revision = :loaded",
+                    ExpressionAttributeValues={":loaded": {"N": str(checkpoint.revision)}},
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True

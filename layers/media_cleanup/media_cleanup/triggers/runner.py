@@ -12,7 +12,7 @@ from media_cleanup.reporting import LogProfile
 from media_cleanup.request import Action, Attempt, Request
 from media_cleanup.result import Handled, Result
 from media_cleanup.settings import RequestSettings
-from media_cleanup.telemetry import logger
+from media_cleanup.telemetry import count_internal_error, logger
 
 
 class RequestHandler(Protocol):
@@ -55,6 +55,7 @@ def handle_all(handler: RequestHandler, work: Sequence[Handled]) -> None:
         handler.verify(work)
     except Exception as error:  # noqa: BLE001 (a bug, which leaves the results as they are)
         logger.error("verification_failed", extra={"error": error_location(error)})
+        count_internal_error()
 
 
 def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -> list[Result]:

@@ -11,7 +11,7 @@ from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import FINISH_MS_PER_REQUEST, MIN_CALL_MS, Attempt, Deadline, Request
 from media_cleanup.result import Handled
-from media_cleanup.telemetry import logger
+from media_cleanup.telemetry import count_internal_error, logger
 from media_cleanup.triggers.backoff import Redelivery, backoff_s, give_up
 from media_cleanup.triggers.dead_letters import DeadLetter, dead_letters, send_dead_letters
 from media_cleanup.triggers.parsing import parse_body
@@ -63,6 +63,7 @@ def _end_safely(handler: RequestHandler, message: _Message) -> _End:
     except Exception as error:  # noqa: BLE001 (a bug: its location is logged, its text may hold secrets)
         extra = {"error": error_location(error), "message_id": message.message_id}
         logger.error("message_processing_failed", extra=extra)
+        count_internal_error()
         return _End(Redelivery(None))
 
 
