@@ -7,7 +7,7 @@ slice is repeated. It deletes nothing itself: the deletion function decides by t
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.deletion_queue import DeletionQueue
