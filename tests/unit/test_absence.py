@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
+from time import sleep
 from types import SimpleNamespace
 from typing import cast
 
@@ -53,6 +55,7 @@ class FakeNxCloudClient:
     calls: list[str] = field(default_factory=list)
     files: list[tuple[object, ...]] = field(default_factory=list)
     deadlines_s: set[float] = field(default_factory=set)
+    on_call: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
         self.verifier = AbsenceVerifier(cast("MediaClient", self), STORE, lambda: self.now_s, self.sleep)
@@ -97,6 +100,7 @@ class FakeNxCloudClient:
         number = len(self.calls)
         self.calls.append(name)
         self.deadlines_s.add(deadline_s)
+        self.on_call()
         self.now_s += self.call_s
         if number in self.errors:
             raise self.errors[number]
@@ -152,6 +156,20 @@ def test_control_is_asked_for_a_second_after_its_upload(nxcloud: FakeNxCloudClie
 def test_each_call_has_a_deadline_of_two_seconds(nxcloud: FakeNxCloudClient) -> None:
     nxcloud.prove("gone")
     assert nxcloud.deadlines_s == {2.0}
+
+
+def test_calls_never_overlap(nxcloud: FakeNxCloudClient) -> None:
+    running, overlaps = Lock(), []
+
+    def call_slowly() -> None:
+        overlaps.append(not running.acquire(blocking=False))
+        sleep(0.01)  # long enough for another thread to call
+        if not overlaps[-1]:
+            running.release()
+
+    nxcloud.on_call = call_slowly
+    nxcloud.prove(*(f"gone-{number}" for number in range(5)))
+    assert overlaps == [False] * (3 * 5 + 6)
 
 
 @pytest.mark.parametrize("call", range(len(WHOLE)))
