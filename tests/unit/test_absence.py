@@ -13,7 +13,7 @@ from media_cleanup.aws.credentials import CredentialsStore
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media
 from media_cleanup.outcome import Reason
-from media_cleanup.provider.absence import CONTROL, MAX_NUMBERS, AbsenceVerifier, Proof
+from media_cleanup.provider.absence import CONTROL, AbsenceVerifier, Proof
 from media_cleanup.request import Attempt
 from nxcloud import (
     ApiError,
@@ -253,7 +253,8 @@ def test_missing_control_is_kept_for_an_hour(nxcloud: FakeNxCloudClient) -> None
     nxcloud.prove("gone")
     nxcloud.errors = {}
     nxcloud.media.clear()  # deleted by hand
-    for passed_s, uploads in ((3500, 1), (200, 1), (700, 2)):
+    # From the upload at 1000: missing within the hour, then at the hour, when it is forgotten
+    for passed_s, uploads in ((3597, 1), (1, 1), (601, 2)):
         nxcloud.now_s += passed_s
         nxcloud.ends_s = nxcloud.now_s + 60
         nxcloud.prove("gone")
@@ -303,6 +304,21 @@ def test_proof_between_useless_controls_starts_the_count_anew(nxcloud: FakeNxClo
     assert nxcloud.prove("gone").reason is Reason.PROVIDER_FAILED
 
 
+def test_pauses_take_three_useless_controls_each_time(nxcloud: FakeNxCloudClient) -> None:
+    nxcloud.errors = {1: REFUSED}
+    for _ in range(2):
+        assert [nxcloud.prove("gone").reason for _ in range(3)] == [Reason.PROVIDER_FAILED] * 3
+        assert nxcloud.prove("gone").reason is Reason.VERIFICATION_PAUSED
+        nxcloud.now_s += 600
+        nxcloud.ends_s += 600
+
+
+def test_experiment_without_retry_after_returns_none(nxcloud: FakeNxCloudClient) -> None:
+    assert nxcloud.prove("gone").retry_after_s == 0
+    nxcloud.errors = {1: REFUSED}
+    assert nxcloud.prove("gone").retry_after_s == 0
+
+
 def test_retry_after_of_an_experiment_is_returned(nxcloud: FakeNxCloudClient) -> None:
     nxcloud.errors = {4: THROTTLED}
     assert nxcloud.prove("gone").retry_after_s == 700
@@ -310,9 +326,9 @@ def test_retry_after_of_an_experiment_is_returned(nxcloud: FakeNxCloudClient) ->
 
 def test_states_of_numbers_are_bounded(nxcloud: FakeNxCloudClient) -> None:
     nxcloud.media.add("living")
-    for number in range(MAX_NUMBERS + 5):
+    for number in range(10_005):
         nxcloud.prove("living", phone=str(number))
-    assert len(nxcloud.verifier._numbers) == MAX_NUMBERS  # noqa: SLF001 (its size is what is tested)
+    assert len(nxcloud.verifier._numbers) == 10_000  # noqa: SLF001 (its size is what is tested)
 
 
 def test_missing_credentials_prove_nothing(nxcloud: FakeNxCloudClient) -> None:

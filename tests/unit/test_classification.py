@@ -76,6 +76,7 @@ def test_9099_without_metas_100_never_means_absent(meta_code: object) -> None:
 @pytest.mark.parametrize("status", [199, 201, 299, 302, 400, 404, 410, 429, 500, 503])
 def test_other_http_status_never_means_absent(code: int, status: int) -> None:
     assert not may_mean_absent(response_error(code, status))
+    assert not may_mean_absent(RequestFailedError("failed", provider_code=code, http_status=status))
 
 
 @pytest.mark.parametrize("seconds", ["0", "60"])

@@ -28,6 +28,10 @@ def dataclasses_of(module: ModuleType) -> list[type]:
     return [each for each in defined if is_dataclass(each)]
 
 
+def test_every_mutable_dataclass_exists() -> None:
+    assert {f"{module.__name__}.{each.__name__}" for module in MODULES for each in dataclasses_of(module)} >= MUTABLE
+
+
 @pytest.mark.parametrize(
     "module", [each for each in MODULES if dataclasses_of(each)], ids=lambda module: module.__name__
 )

@@ -4,7 +4,7 @@ import pytest
 
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Reason
-from media_cleanup.provider.pauses import MAX_SCOPES, Pauses
+from media_cleanup.provider.pauses import Pauses
 from nxcloud import Credentials
 from tests.conftest import CREDENTIALS, PHONE
 
@@ -61,6 +61,22 @@ def test_one_request_probes_after_a_minute(clock: FakeClock) -> None:
     assert [clock.passes(), clock.passes(), clock.passes(phone=OTHER_PHONE)] == [True, False, False]
 
 
+def test_pause_is_over_after_more_than_a_minute(clock: FakeClock) -> None:
+    clock.pauses.refused(CREDENTIALS, None, 0)
+    clock.now_s = 1000
+    assert [clock.passes(), clock.passes()] == [True, False]
+
+
+@pytest.mark.parametrize("refused_first", [True, False])
+def test_accepted_call_of_the_same_moment_ends_a_pause(clock: FakeClock, *, refused_first: bool) -> None:
+    if refused_first:
+        clock.pauses.refused(CREDENTIALS, None, 5)
+    clock.pauses.accepted(CREDENTIALS, PHONE, 5)
+    if not refused_first:
+        clock.pauses.refused(CREDENTIALS, None, 5)
+    assert clock.passes()
+
+
 def test_probe_without_response_is_repeated_after_a_minute(clock: FakeClock) -> None:
     clock.pauses.refused(CREDENTIALS, None, 0)
     clock.now_s = 60
@@ -99,6 +115,6 @@ def test_refusal_of_earlier_request_causes_no_pause(clock: FakeClock) -> None:
 
 
 def test_scopes_are_bounded(clock: FakeClock) -> None:
-    for number in range(MAX_SCOPES + 5):
+    for number in range(10_005):
         clock.pauses.accepted(CREDENTIALS, str(number), 0)
-    assert len(clock.pauses._states) == MAX_SCOPES  # noqa: SLF001 (its size is what is tested)
+    assert len(clock.pauses._states) == 10_000  # noqa: SLF001 (its size is what is tested)
