@@ -409,9 +409,12 @@ def test_null_version_is_read_by_its_name(environment: Environment, *, marker: b
 
 def copy_onto_itself() -> dict[str, Any]:
     """Copy the photo onto itself, with new metadata. Returns the event that S3 sends."""
-    source = {"Bucket": BUCKET, "Key": PHOTO}
     copied = AWS.s3.copy_object(
-        Bucket=BUCKET, Key=PHOTO, CopySource=source, MetadataDirective="REPLACE", Metadata={"note": "new"}
+        Bucket=BUCKET,
+        Key=PHOTO,
+        CopySource={"Bucket": BUCKET, "Key": PHOTO},
+        MetadataDirective="REPLACE",
+        Metadata={"note": "new"},
     )
     return photo_event("ObjectCreated:Copy", sequencer="05", version_id=copied["VersionId"])
 

@@ -9,9 +9,9 @@ import pytest
 from delete_media import app as delete_media_app
 from index_media import app as index_media_app
 from media_cleanup import sweep_index
+from media_cleanup.aws import media_index
 from media_cleanup.aws.clients import AwsClients
-from media_cleanup.aws.media_index import MediaIndex
-from media_cleanup.model import Content, Link, Media, S3Object
+from media_cleanup.model import Link, Media, S3Object
 from media_cleanup.settings import SweepIndexSettings
 from sweep_index import app as sweep_index_app
 from tests.conftest import PHONE, Context
@@ -42,18 +42,21 @@ class SlowContext(Context):
 
 def write_links(environment: Environment, media: int, versions: int = 1) -> list[str]:
     """Link an object that does not exist to so many media files, each in so many versions."""
-    index = MediaIndex(AWS, TABLE)
     media_ids = [environment.fake_nxcloud.provider.add_media(PHONE) for _ in range(media)]
     for media_id in media_ids:
         for version in range(versions):
-            index.put(Link(S3Object(BUCKET, KEY, f"v{version}"), Content("etag"), Media(PHONE, media_id)))
+            link = Link(S3Object(BUCKET, KEY, f"v{version}"), None, Media(PHONE, media_id))
+            names = {"media_id": media_id, "business_phone": PHONE, "version_id": f"v{version}"}
+            # Not by MediaIndex.put, which takes moto three times as long
+            item = media_index._key(link) | {name: {"S": value} for name, value in names.items()}  # noqa: SLF001 (as the index has it)
+            AWS.dynamodb.put_item(TableName=TABLE, Item=item)
     return media_ids
 
 
 def test_object_with_1000_media_is_deleted_over_several_receives(environment: Environment) -> None:
     media_ids = write_links(environment, 1000)
     deleted: list[int] = []
-    for receive in range(1, 4):
+    for receive in (1, 2):
         context = SlowContext(environment.delete_media_clients, 500)
         response = delete_media_app.lambda_handler(sqs_event(OBJECT, receives=receive), context)
         assert context.get_remaining_time_in_millis() >= 0
@@ -123,7 +126,8 @@ def test_sweep_ends_in_time_and_goes_on(environment: Environment, monkeypatch: p
     requested: list[int] = []
     while len(requested) < 60 and sum(requested) < 150:
         contexts.append(SlowContext(environment.sweep_index_clients, 1000))
-        requested.append(sweep_index_app.lambda_handler({}, contexts[-1])["SweptGone"])
+        counts = sweep_index_app.lambda_handler({}, contexts[-1])  # type: ignore[arg-type]  # as much of it as is used
+        requested.append(counts["SweptGone"])
         assert contexts[-1].get_remaining_time_in_millis() >= 0
     assert sum(requested) == 150
     assert all(requested)
