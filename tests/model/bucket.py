@@ -49,7 +49,7 @@ class Version:
     tagged: set[str] = field(default_factory=set)
 
     @property
-    def labelled(self) -> set[str]:
+    def labelled(self) -> frozenset[str]:
         """All ids that its metadata and tags ever named."""
         return self.media | self.tagged
 

@@ -74,3 +74,11 @@ def test_unexpected_exception_is_reported_by_its_location() -> None:
 def test_request_with_too_little_time_left_is_not_started(remaining_ms: int, reason: Reason | None) -> None:
     [result] = handle(FakeHandler((Result(outcome=Outcome.DELETED),)), Request(MEDIA), time_left_ms=remaining_ms)
     assert result.reason is reason
+
+
+def test_reserve_for_finishing_the_batch_is_no_time_left() -> None:
+    attempt = Attempt(1, Context(time_left_ms=10_000), reserve_ms=5_000)
+    assert attempt.remaining_ms == 5_000
+    with pytest.raises(DependencyUnavailable, match="out_of_time"):
+        attempt.require_time()
+    attempt.require_time(5_000)

@@ -49,9 +49,9 @@ class S3Objects:
         Where the `null` version is the current object, it is read as such: a bucket without versions has no other name.
         """
         if obj.version_id == "null":
-            current = self._head(obj.whole, etag)
+            current = self._head(obj.whole, None)
             if current and current.obj.identity == obj.identity:
-                return current
+                return current if etag in {None, current.content.etag} else None
         return self._head(obj, etag)
 
     def _head(self, obj: S3Object, etag: str | None) -> ObjectHead | None:
