@@ -99,9 +99,6 @@ class FakeHandler:
         outcome = Outcome(action.media_id.partition("-")[0])
         return [Result(outcome=outcome, reason=Reason.PROVIDER_FAILED, detail="as configured")]
 
-    def verify(self, handled: Sequence[Handled]) -> None:
-        """Leave the results as they are."""
-
 
 @pytest.fixture
 def handler() -> FakeHandler:
