@@ -139,6 +139,9 @@ def for_local_cloud(template: Path) -> Path:
             for name in unknown:  # an alarm's place on the dashboard, where another follows or precedes it
                 place = re.escape(f'"${{{name}.Arn}}"')
                 body["Fn::Sub"] = re.sub(rf"{place},\s*|,\s*{place}", "", body["Fn::Sub"])
+            # MiniStack 1.5 has forgotten an alarm's ARN when it updates the stack, but not its name
+            arn = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
+            body["Fn::Sub"] = re.sub(r"\$\{(\w+Alarm)[.]Arn\}", rf"{arn}${{\1}}", body["Fn::Sub"])
     copy = template.with_name(f"local-{os.getpid()}.yaml")  # several processes may do so at once
     copy.write_text(yaml_dump(whole))
     return copy

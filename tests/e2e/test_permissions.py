@@ -16,8 +16,9 @@ from botocore.exceptions import ClientError
 from localdev.cloud import LocalCloud
 from localdev.fake_nxcloud import FakeNxCloud, Fault
 from localdev.stack import Stack
+from sweep_index.app import CHECK
 from tests.conftest import PHONE
-from tests.e2e.conftest import QUEUES, ROLES, deployed
+from tests.e2e.conftest import BUCKETS, QUEUES, ROLES, deployed
 
 # MiniStack does not check a role that an AWS service uses itself (to poll, to write logs and traces, to run a batch
 # job, to answer 404 instead of 403). Here these calls are made with the credentials of the role. The required actions
@@ -86,6 +87,15 @@ class Stage:
         answer = self.stack.cloud.client("lambda").invoke(FunctionName=self.stack.resources[SWEEP], LogType="Tail")
         printed: bytes = base64.b64decode(answer["LogResult"]) + answer["Payload"].read()
         return printed.decode()
+
+    def checks(self) -> str:
+        """The log output and the answer of the hourly check, which reports what it may not read once."""
+        key = {"object": {"S": "sweep"}, "link": {"S": "check"}}
+        self.stack.cloud.client("dynamodb").delete_item(TableName=self.stack.resources["MediaIndexTable"], Key=key)
+        answer = self.stack.cloud.client("lambda").invoke(
+            FunctionName=self.stack.resources[SWEEP], Payload=json.dumps(CHECK), LogType="Tail"
+        )
+        return base64.b64decode(answer["LogResult"]).decode()
 
     def as_role(self, role: str, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
         """A client with the credentials of a role, as AWS services assume it."""
@@ -322,6 +332,10 @@ PROOFS: Proofs = {
         lambda stage: stage.sweeps(stage.missing()),
         "SQS answered AccessDenied",
     ),
+    ("SweepIndexRole", "ReadNotificationSettings", "s3:GetBucketNotification"): (
+        Stage.checks,
+        "the function's role needs s3:GetBucketNotification on the bucket",
+    ),
     ("SweepIndexRole", "ReadObjects", "s3:GetObject"): (
         lambda stage: stage.sweeps(stage.stored()),
         NO_S3.format("HeadObject", "s3:GetObject"),
@@ -411,3 +425,12 @@ def test_source_bucket_denies_http(stage: Stage, user: AccountUser) -> None:
     user.client("s3", "https").put_object(Bucket=stage.bucket, Key="a", Body=b"")
     with pytest.raises(ClientError, match="AccessDenied"):
         user.client("s3", "http").put_object(Bucket=stage.bucket, Key="a", Body=b"")
+
+
+def test_check_without_permission_to_list_buckets_reports_pattern(
+    existing_buckets: Stack, nxcloud: FakeNxCloud
+) -> None:
+    stage = Stage(existing_buckets, nxcloud)
+    assert "bucket_not_checked" not in stage.checks()
+    with stage.without("SweepIndexRole", "FindBucketsOfPattern", "s3:ListAllMyBuckets"):
+        assert f'"bucket":"{BUCKETS}"' in stage.checks()

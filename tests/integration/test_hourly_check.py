@@ -1,7 +1,7 @@
 """The hourly check: disconnected buckets are counted, unreadable ones reported once, and days of a dry run counted."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -13,6 +13,9 @@ from media_cleanup.settings import HourlyCheckSettings
 from sweep_index import app
 from tests.conftest import Context
 from tests.integration.conftest import AWS, BUCKET, TABLE, Environment, inject_aws_error
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:DeleteMedia:live"
 
@@ -40,7 +43,7 @@ def counts(disconnected: int = 0, not_checked: int = 0, days: int = 0) -> dict[s
     return {"Disconnected": disconnected, "NotChecked": not_checked, "DryRunDays": days}
 
 
-def configure(bucket: str, configuration: dict[str, Any]) -> None:
+def configure(bucket: str, configuration: Any) -> None:  # noqa: ANN401 (boto3's own type)
     AWS.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
 
 
@@ -153,7 +156,7 @@ def test_unreachable_table_fails_the_check(capsys: pytest.CaptureFixture[str], o
 def test_schedule_input_selects_check(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXISTING_BUCKETS", BUCKET)
     app._hourly_check.cache_clear()  # noqa: SLF001 (the next invocation is a cold start)
-    assert app.lambda_handler(app.CHECK, Context()) == counts(disconnected=1)
+    assert app.lambda_handler(app.CHECK, cast("LambdaContext", Context())) == counts(disconnected=1)
     assert environment.links() == []
 
 

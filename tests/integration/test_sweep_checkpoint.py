@@ -1,5 +1,7 @@
 """The sweep's checkpoint never moves backwards, whatever slices run at the same time."""
 
+from typing import Any
+
 import pytest
 
 from media_cleanup.aws.clients import AwsClients
@@ -37,7 +39,12 @@ def test_second_of_two_first_slices_saves_nothing(checkpoints: SweepCheckpoints)
 
 
 def test_checkpoint_of_earlier_version_is_continued(checkpoints: SweepCheckpoints) -> None:
-    item = {"object": {"S": "sweep"}, "link": {"S": "sweep"}, "began_s": {"N": "7"}, "ended": {"BOOL": False}}
+    item: dict[str, Any] = {
+        "object": {"S": "sweep"},
+        "link": {"S": "sweep"},
+        "began_s": {"N": "7"},
+        "ended": {"BOOL": False},
+    }
     AWS.dynamodb.put_item(TableName=TABLE, Item=item)
     assert checkpoints.load() == SweepCheckpoint(7)
     assert checkpoints.save(SweepCheckpoint(7, FIRST))
