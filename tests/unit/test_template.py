@@ -331,8 +331,13 @@ SHARED = {
                 ],
                 "ReadCredentials": "secretsmanager:GetSecretValue",
                 "DecryptCredentials": "kms:Decrypt",
-                "ReadAndDeleteLinks": ["dynamodb:Query", "dynamodb:DeleteItem"],
-                "ReadObjects": "s3:GetObject",
+                "ReadAndDeleteLinks": ["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+                "ReadObjects": [
+                    "s3:GetObject",
+                    "s3:GetObjectVersion",
+                    "s3:GetObjectTagging",
+                    "s3:GetObjectVersionTagging",
+                ],
             },
         ),
         (
@@ -548,7 +553,7 @@ def referred(part: object) -> Iterator[str]:
 def parameters_in(part: object) -> set[str]:
     """The parameters that a part of the template refers to, also by a version of the settings."""
     names = set(referred(part))
-    for settings in names & {"DeleteMediaSettings", "IndexMediaSettings"}:
+    for settings in names & {"DeleteMediaSettings", "IndexMediaSettings", "SweepIndexSettings"}:
         names |= set(referred(RESOURCES[settings]["Content"]))
     return names & set(TEMPLATE["Parameters"])
 
