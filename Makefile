@@ -109,8 +109,9 @@ deploy: $(DEV) build ## Deploy to your AWS account; asks for the parameters
 redrive: $(DEV) ## Send dead-lettered messages back to their queue: make redrive STACK=… QUEUE=deletion
 	$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)"
 
-backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100
-	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)"
+backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100 AGAIN=
+	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)" \
+	  $(if $(AGAIN),--again)
 
 ci: lint docs test ## Run everything that a change must pass
 
