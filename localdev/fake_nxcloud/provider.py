@@ -89,6 +89,7 @@ class Provider:
         self.now_ms = now_ms
         self.media: dict[tuple[str, str], dict[str, str]] = {}
         self.evergreen: set[tuple[str, str]] = set()  # restored after each deletion, so that a sample can be run again
+        self.refused: set[tuple[str, str]] = set()  # their deletion is refused permanently
         self.calls: list[Call] = []
         self._lock = threading.Lock()
 
@@ -164,6 +165,8 @@ class Provider:
             raise Refusal(-1)  # the documentation does not say how NXCloud responds for a missing media file
         if action == "getMedia":
             return Reply(0, dict(stored))
+        if (phone, str(fields["Media-ID"])) in self.refused:
+            raise Refusal(9002)
         if (phone, str(fields["Media-ID"])) not in self.evergreen:
             del self.media[phone, str(fields["Media-ID"])]
         return Reply(0, {"success": True})

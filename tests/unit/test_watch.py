@@ -14,7 +14,7 @@ from media_cleanup.result import Result
 from tests.unit.test_template import TEMPLATE
 
 COUNTS = {*DELETION.counters.values(), *LINKING.counters.values()}
-SWEPT = {"SweptLinks", "SweptGone", "SweptUnknown"}
+SWEPT = {"SweptLinks", "SweptGone", "SweptReplaced", "SweptRefused", "SweptUnknown"}
 METRICS = COUNTS | SWEPT | {"AuthenticationFailed", "ProviderLatency", "DeletionLag"}
 FIELDS = {*log_fields(Result(outcome=Outcome.DELETED), Delivery("sqs")), "message", "level", "@timestamp"}
 NESTED = TEMPLATE["Resources"]["Monitoring"]["Properties"]
