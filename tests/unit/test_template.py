@@ -331,7 +331,7 @@ SHARED = {
                 ],
                 "ReadCredentials": "secretsmanager:GetSecretValue",
                 "DecryptCredentials": "kms:Decrypt",
-                "ReadAndDeleteLinks": ["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+                "ReadAndWriteLinks": ["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
                 "ReadObjects": [
                     "s3:GetObject",
                     "s3:GetObjectVersion",
