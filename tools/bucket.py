@@ -11,7 +11,7 @@ from tools.notifications import Configuration, changes
 from tools.program import ToolError
 
 WAIT = "S3 needs about five minutes to apply the change to all events."
-_console = Console(highlight=False, soft_wrap=True, markup=False)
+_console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 @dataclass(frozen=True)

@@ -397,8 +397,9 @@ def test_each_permission_has_proof(stage: Stage) -> None:
         for document in stage.stack.policies(role).values()
         for statement in document["Statement"]
         for action in listed(statement["Action"])
+        if not action.endswith("Batch")  # of the local cloud alone: conftest.py
     }
-    assert given == PROOFS.keys() | {("DeleteMediaRole", "PollQueue", "sqs:ChangeMessageVisibilityBatch")}
+    assert given == PROOFS.keys()
 
 
 @pytest.mark.usefixtures("well_behaved")

@@ -13,7 +13,7 @@ from tools.doctor.findings import Finding, Health, exit_status
 from tools.program import one_line_errors
 
 STYLES = {Health.OK: "green", Health.WARNING: "yellow", Health.PROBLEM: "bold red", Health.UNKNOWN: "dim"}
-_console = Console(highlight=False, soft_wrap=True)
+_console = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def line(finding: Finding) -> str:

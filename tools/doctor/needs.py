@@ -9,14 +9,15 @@ def needs(arns: Mapping[str, str], bucket: str | None, partition: str) -> dict[s
     """Return each role's needs. `arns` holds the ARNs of queues, tables and the secret, by logical id."""
     objects = [] if bucket is None else [(["s3:GetObject"], f"arn:{partition}:s3:::{bucket}/object")]
     listing = [] if bucket is None else [(["s3:ListBucket"], f"arn:{partition}:s3:::{bucket}")]
+    records = [f"dynamodb:{action}" for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem")]
     receive = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
     return {
         "DeleteMediaRole": [
             ([*receive, "sqs:ChangeMessageVisibility"], arns["DeletionQueue"]),
             (["sqs:SendMessage"], arns["DeletionDeadLetterQueue"]),
             (["secretsmanager:GetSecretValue"], arns["CredentialsSecret"]),
-            (["dynamodb:Query", "dynamodb:DeleteItem"], arns["MediaIndexTable"]),
-            (["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], arns["IdempotencyTable"]),
+            (["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], arns["MediaIndexTable"]),
+            (records, arns["IdempotencyTable"]),
             *objects,
             *listing,
         ],

@@ -21,7 +21,7 @@ from tools.verify.subject import Subject
 
 EXAMPLE_PHONE = "8615800001795"  # the fake NXCloud knows every number
 MARKS = {Status.HELD: "[green]✓[/]", Status.FAILED: "[red]✗[/]", Status.NOT_RUN: "[dim]-[/]"}
-_console = Console(highlight=False)
+_console = Console(highlight=False, emoji=False)
 
 
 def media_source(settings: DeleteMediaSettings, business_phone: str) -> MediaSource:
