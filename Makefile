@@ -51,7 +51,7 @@ test-docker: $(DEV) $(CLOUD) ## Run every sample event through `sam local invoke
 	$(PYTEST) -m docker
 
 mutation-manual: $(DEV) ## Apply hand-written faults to the code one by one, and check that the model tests detect each
-	$(BIN)/python -m tests.model.planted_bugs
+	@$(BIN)/python -m tests.mutation.manual
 
 mutation: $(DEV) ## Mutate the decision logic with cosmic-ray, and check that the tests detect it
 	@$(BIN)/python -m tests.mutation
@@ -76,9 +76,9 @@ lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/sam validate --lint
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml monitoring.yaml
 	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup $(BIN)/python -m localdev.expanded .aws-sam/expanded.json
-	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
+	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json monitoring.yaml
 	.ci/secrets
 
 format: $(DEV) ## Format the code, and fix what ruff can fix
@@ -86,6 +86,7 @@ format: $(DEV) ## Format the code, and fix what ruff can fix
 	$(BIN)/ruff format
 
 build: $(DEV) ## Build the functions and their layers into .aws-sam
+	find functions -name __pycache__ -prune -exec rm -rf {} + # SkipBuild packages these folders as they are
 	$(BIN)/sam build
 
 package: $(DEV) build ## Pack the sources together with the built application into dist/: `sam deploy` needs no build there

@@ -15,7 +15,7 @@ from typing import Any
 from localdev.cloud import ROOT, LocalCloud, local_cloud
 from localdev.fake_nxcloud import FakeNxCloud, Fault
 from localdev.runtime import Emulator, emulator
-from localdev.stack import build, sam
+from localdev.stack import build, code_directory, sam
 
 HERE = Path(__file__).parent
 PHONE = "8615800001795"
@@ -134,7 +134,7 @@ def _build_functions(folder: Path, python: str) -> dict[str, Path]:
     path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
     sam("build", "--template", str(template), "--build-dir", str(folder / "built"), environment={"PATH": path})
     return {
-        THIS: ROOT / ".aws-sam/build/DeleteMediaFunction",
+        THIS: code_directory("DeleteMediaFunction"),
         REFERENCE: folder / "built/ReferenceFunction",
         FLOOR: HERE / "floor",
         f"{FLOOR} calls": HERE / "floor_calls",

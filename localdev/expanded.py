@@ -1,4 +1,4 @@
-"""Expands the template by SAM's transform, as CloudFormation does: for tests, and as a file for checkers."""
+"""Expands the templates as CloudFormation does: for tests, and as a file for checkers."""
 
 import json
 import logging
@@ -24,13 +24,31 @@ class _NoManagedPolicies:
 
 
 def expanded(packed: Mapping[str, str] = PACKED, **parameters: str) -> dict[str, Any]:
-    """Return the template after SAM's transform, with these packages, and these parameters over the defaults."""
+    """Return the root template after SAM's transform, with these packages, and these parameters over the defaults."""
     template = yaml_parse((ROOT / "template.yaml").read_text())
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         properties.update({name: uri for name, uri in packed.items() if name in properties})
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # the transform requires a region
     document: dict[str, Any] = transform(template, parameters, _NoManagedPolicies())
+    return document
+
+
+def monitoring() -> dict[str, Any]:
+    """Return the nested template with its parameters replaced by the values that the root template passes."""
+    values = expanded()["Resources"]["Monitoring"]["Properties"]["Parameters"]
+
+    def resolved(part: Any) -> Any:  # noqa: ANN401 (any part of a template)
+        match part:
+            case {"Ref": name} if name in values:
+                return values[name]
+            case dict():
+                return {name: resolved(inner) for name, inner in part.items()}
+            case list():
+                return [resolved(inner) for inner in part]
+        return part
+
+    document: dict[str, Any] = resolved(yaml_parse((ROOT / "monitoring.yaml").read_text()))
     return document
 
 

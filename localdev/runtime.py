@@ -15,6 +15,7 @@ import requests
 import samcli
 
 from localdev.cloud import REGION, ROOT, free_port
+from localdev.stack import code_directory
 from tools.program import ToolError
 
 BUILD = ROOT / ".aws-sam/build"
@@ -46,9 +47,9 @@ def emulator(
 ) -> Iterator[Emulator]:
     """Starts the emulator with a function's settings; what the function prints goes to `log`.
 
-    `code` is where its built files are, `python` the interpreter that has the runtime's packages.
+    `code` is the directory of its code, `python` the interpreter that has the runtime's packages.
     """
-    code = code or BUILD / function
+    code = code or code_directory(function)
     machine = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
     binary = Path(samcli.__file__).parent / "local/rapid" / f"aws-lambda-rie-{machine}"
     port, runtime_port = free_port(), free_port()

@@ -36,7 +36,7 @@ class SamError(ToolError):
 
 @dataclass(frozen=True)
 class Stack:
-    """The deployed template, and the names of what it made."""
+    """The deployed template: its outputs, and the physical ids of its resources and of those of nested stacks."""
 
     cloud: LocalCloud
     name: str
@@ -49,17 +49,28 @@ class Stack:
         secrets = self.cloud.client("secretsmanager")
         secrets.put_secret_value(SecretId=self.outputs["CredentialsSecretArn"], SecretString=secret)
 
-    def policy(self, role: str) -> Any:  # noqa: ANN401 (JSON)
-        """What a role of the stack may do."""
+    def policies(self, role: str) -> dict[str, Any]:
+        """The policy documents of a role: of inline policies by name, of managed policies by ARN."""
         iam, name = self.cloud.client("iam"), self.resources[role]
-        [policy] = iam.list_role_policies(RoleName=name)["PolicyNames"]
-        return iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        documents = {
+            policy: iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+        }
+        for attached in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            arn = attached["PolicyArn"]
+            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            documents[arn] = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        return documents
 
-    def put_policy(self, role: str, document: object) -> None:
-        """Lets a role of the stack do this instead."""
-        iam, name = self.cloud.client("iam"), self.resources[role]
-        [policy] = iam.list_role_policies(RoleName=name)["PolicyNames"]
-        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+    def put_policy(self, role: str, policy: str, document: object) -> None:
+        """Replaces the document of a role's policy, which `policies` names. A managed policy changes for all roles."""
+        iam, text = self.cloud.client("iam"), json.dumps(document)
+        if not policy.startswith("arn:"):
+            iam.put_role_policy(RoleName=self.resources[role], PolicyName=policy, PolicyDocument=text)
+            return
+        replaced = iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
+        iam.create_policy_version(PolicyArn=policy, PolicyDocument=text, SetAsDefault=True)
+        iam.delete_policy_version(PolicyArn=policy, VersionId=replaced)  # IAM keeps at most five
 
     def log_lines(self, function: str = "DeleteMediaFunction") -> list[dict[str, object]]:
         """A function's structured log lines about requests, oldest first."""
@@ -104,17 +115,28 @@ def build() -> None:
             built_for.write(run or "")
 
 
+def code_directory(function: str) -> Path:
+    """The directory of a function's code, which `sam build` leaves where it is."""
+    properties = yaml_parse((ROOT / "template.yaml").read_text())["Resources"][function]["Properties"]
+    return ROOT / str(properties["CodeUri"])
+
+
 def for_local_cloud(template: Path) -> Path:
-    """A copy, beside a built template, without what the local cloud does not know: saved queries and metric math."""
+    """A copy of a built template, and of nested ones, without what MiniStack lacks: saved queries and metric math."""
     whole = yaml_parse(template.read_text())
     whole.pop("Metadata", None)  # names LICENSE and README.md, which sam would look for beside a moved template
     resources = whole["Resources"]
     unknown = [name for name, one in resources.items() if one["Type"] == "AWS::Logs::QueryDefinition"]
     unknown += [name for name, one in resources.items() if "Metrics" in one.get("Properties", {})]
     whole["Resources"] = {name: one for name, one in resources.items() if name not in unknown}
-    dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]
-    for name in unknown:  # an alarm's place on the dashboard
-        dashboard["Fn::Sub"] = dashboard["Fn::Sub"].replace(f'"${{{name}.Arn}}", ', "")
+    for resource in whole["Resources"].values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::CloudFormation::Stack":
+            properties["TemplateURL"] = str(for_local_cloud(template.parent / properties["TemplateURL"]))
+        if resource["Type"] == "AWS::CloudWatch::Dashboard":
+            body = properties["DashboardBody"]
+            for name in unknown:  # an alarm's place on the dashboard
+                body["Fn::Sub"] = body["Fn::Sub"].replace(f'"${{{name}.Arn}}", ', "")
     copy = template.with_name(f"local-{os.getpid()}.yaml")  # several processes may do so at once
     copy.write_text(yaml_dump(whole))
     return copy
@@ -139,10 +161,17 @@ def deploy(cloud: LocalCloud, name: str, template: Path = BUILT, /, **parameters
     )
     formation = cloud.client("cloudformation")
     outputs = formation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
-    resources = formation.describe_stack_resources(StackName=name)["StackResources"]
     return Stack(
         cloud=cloud,
         name=name,
         outputs={output["OutputKey"]: output["OutputValue"] for output in outputs},
-        resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
+        resources=_resources(formation, name),
     )
+
+
+def _resources(formation: Any, stack: str) -> dict[str, str]:  # noqa: ANN401 (boto3's clients are made at run time)
+    """The physical ids of a stack's resources, and of those of the stacks nested in it, by logical id."""
+    resources = formation.describe_stack_resources(StackName=stack)["StackResources"]
+    ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+    nested = [one["PhysicalResourceId"] for one in resources if one["ResourceType"] == "AWS::CloudFormation::Stack"]
+    return ids | {name: value for inner in nested for name, value in _resources(formation, inner).items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from localdev.cloud import ROOT, LocalCloud
-from localdev.stack import Stack, build, deploy
+from localdev.stack import BUILT, Stack, build, deploy
 
 LAYER = "MediaCleanupLayer/python/media_cleanup"
 # A thirtieth, so that the delays keep their proportions; the longest alone is shortened more
@@ -46,6 +46,7 @@ def _configure_functions(file: Path, aws_url: str, timeout_s: int) -> None:
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["Timeout"] = timeout_s
+            resource["Properties"]["CodeUri"] = str((BUILT.parent / resource["Properties"]["CodeUri"]).resolve())
             resource["Properties"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = aws_url
     file.write_text(yaml_dump(template))
 

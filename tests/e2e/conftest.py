@@ -64,15 +64,20 @@ def deployed(cloud: LocalCloud, nxcloud: FakeNxCloud, name: str, **parameters: s
     stack = deploy(cloud, name, NxCloudBaseUrl=nxcloud.url, **parameters)
     stack.store_credentials(CREDENTIALS.access_key, CREDENTIALS.access_secret)
     redeliver_after(stack, SOON_S)
-    for role in ROLES:
-        policy = json.dumps(stack.policy(role))
-        # MiniStack has an action of its own for what AWS lets the action on one message stand for
+    for role, policy, document in policies(stack):
+        # MiniStack checks an action of its own for batches, where AWS checks the action for one message
         one = '"sqs:ChangeMessageVisibility"'
-        policy = policy.replace(one, f'{one}, {one[:-1]}Batch"')
-        # and takes a log group's ARN without the star by which AWS means its streams
-        policy = re.sub(r'("arn:[^"]*:log-group:[^":]*):\*"', r'[\g<0>, \1"]', policy)
-        stack.put_policy(role, json.loads(policy))
+        text = json.dumps(document).replace(one, f'{one}, {one[:-1]}Batch"')
+        # and checks the ARN of a log group without the suffix :*, which AWS checks for log streams
+        text = re.sub(r'("arn:[^"]*:log-group:[^":]*):\*"', r'[\g<0>, \1"]', text)
+        stack.put_policy(role, policy, json.loads(text))
     return stack
+
+
+def policies(stack: Stack) -> list[tuple[str, str, Any]]:
+    """Each policy of the functions' roles once, with a role that has it, its name or ARN, and its document."""
+    each = {policy: (role, policy, document) for role in ROLES for policy, document in stack.policies(role).items()}
+    return [*each.values()]
 
 
 def connect(stack: Stack, buckets: str) -> None:
@@ -83,8 +88,8 @@ def connect(stack: Stack, buckets: str) -> None:
         statements = json.loads(policy)["Statement"] + json.loads(policy.replace(own, buckets))["Statement"]
         return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
-    for role in ROLES:
-        stack.put_policy(role, json.loads(widened(json.dumps(stack.policy(role)))))
+    for role, policy, document in policies(stack):
+        stack.put_policy(role, policy, json.loads(widened(json.dumps(document))))
     for queue in QUEUES:
         url = stack.resources[queue]
         policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]

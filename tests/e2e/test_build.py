@@ -1,4 +1,4 @@
-"""What `sam build` puts into the layers, and what a cold start imports of it."""
+"""The files that `sam build` puts into the layers, and the modules that a cold start imports."""
 
 import _imp  # importlib.util.source_hash knows this Python's magic number alone
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from localdev.cloud import ROOT
-from localdev.stack import build, sam
+from localdev.stack import build, code_directory, sam
 
 LAYERS = [ROOT / ".aws-sam/build" / name / "python" for name in ("NxCloudLayer", "MediaCleanupLayer")]
 PYTHON_313_MAGIC = (3571).to_bytes(2, "little") + b"\r\n"
@@ -27,9 +27,9 @@ def files(layer: Path, pattern: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.parent.name)
-def test_each_module_comes_with_byte_code_that_the_runtime_takes_unchecked(layer: Path) -> None:
+def test_layer_module_has_unchecked_byte_code_of_runtime(layer: Path) -> None:
     if not files(layer, "*.pyc"):
-        pytest.skip("built without Python 3.13, which this machine has not")
+        pytest.skip("built without Python 3.13, which this machine does not have")
     for module in files(layer, "*.py"):
         compiled = (module.parent / "__pycache__" / f"{module.stem}.cpython-313.pyc").read_bytes()
         assert compiled[:16] == PYTHON_313_MAGIC + UNCHECKED_HASH + _hash(module.read_bytes())
@@ -40,7 +40,7 @@ def _hash(source: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.parent.name)
-def test_a_layer_holds_what_runs_and_nothing_else(layer: Path) -> None:
+def test_layer_contains_runtime_files_only(layer: Path) -> None:
     names = {path.relative_to(layer).parts[0] for path in layer.iterdir()}
     assert not names & {"bin", "boto3", "botocore", "tests", "pip", "setuptools"}
     baggage = [path.name for path in files(layer, "*.dist-info/**/*") if path.is_file()]
@@ -74,7 +74,7 @@ OF_DELETIONS = {"nxcloud", "requests", "aws_lambda_powertools.utilities.idempote
         ("SweepIndexFunction", NEVER | OF_DELETIONS),
     ],
 )
-def test_the_cold_path_imports_only_what_the_first_request_needs(function: str, not_imported: set[str]) -> None:
+def test_cold_start_imports_only_required_modules(function: str, not_imported: set[str]) -> None:
     imported = _imported_by(function)
     assert "media_cleanup" in imported
     assert not imported & not_imported
@@ -85,7 +85,7 @@ def _imported_by(function: str) -> set[str]:
     program = "import json, sys, app; print(json.dumps(sorted(sys.modules)))"
     answer = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=ROOT / ".aws-sam/build" / function,
+        cwd=code_directory(function),
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(map(str, LAYERS)),

@@ -1,4 +1,4 @@
-"""The deployed template on the local cloud: real events, real queues, and the function in a process of its own."""
+"""The deployed template on the local cloud: events of S3 and EventBridge, queues, functions and alarms."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ def store(stack: Stack, bucket: str, key: str) -> Any:  # noqa: ANN401 (boto3's 
 
 
 @pytest.mark.parametrize("name", ["plain", "menus & prices/100%+tax", "a b+c%2Fd/ü🏠"])
-def test_a_deleted_files_copy_is_deleted(own_bucket: Stack, nxcloud: FakeNxCloud, name: str) -> None:
+def test_deleted_object_deletes_its_media(own_bucket: Stack, nxcloud: FakeNxCloud, name: str) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     bucket, key = own_bucket.outputs["SourceBucketName"], f"{name}/{PHONE}/{media_id}.jpg"
     store(own_bucket, bucket, key)
@@ -32,13 +32,13 @@ def test_a_deleted_files_copy_is_deleted(own_bucket: Stack, nxcloud: FakeNxCloud
     assert line["lag_ms"] >= 0
 
 
-def test_a_message_is_enough(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
+def test_message_deletes_media(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     send(own_bucket, {"business_phone": "+" + PHONE, "Media-ID": media_id, "messaging_product": "whatsapp"})
     eventually(lambda: (PHONE, media_id) not in nxcloud.provider.media)
 
 
-def test_a_batch_of_deletions(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
+def test_batch_of_deleted_objects_deletes_all_media(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     media = [nxcloud.provider.add_media(PHONE) for _ in range(25)]
     bucket, keys = own_bucket.outputs["SourceBucketName"], [f"{PHONE}/{media_id}" for media_id in media]
     for key in keys:
@@ -47,7 +47,7 @@ def test_a_batch_of_deletions(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     eventually(lambda: not any((PHONE, media_id) in nxcloud.provider.media for media_id in media))
 
 
-def test_versions_delete_markers_and_undeletes(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
+def test_version_delete_marker_and_undelete_follow_rules(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     s3, bucket = own_bucket.cloud.client("s3"), own_bucket.outputs["SourceBucketName"]
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     kept, gone = nxcloud.provider.add_media(PHONE), nxcloud.provider.add_media(PHONE)
@@ -69,7 +69,7 @@ def test_versions_delete_markers_and_undeletes(own_bucket: Stack, nxcloud: FakeN
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
 
-def test_what_failed_comes_again_in_half_a_minute(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
+def test_failed_message_is_redelivered_after_thirty_seconds(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     nxcloud.misbehave(Fault("status", status=503))
     send(own_bucket, {"business_phone": PHONE, "media_id": media_id})
@@ -79,7 +79,7 @@ def test_what_failed_comes_again_in_half_a_minute(own_bucket: Stack, nxcloud: Fa
     assert second["lag_ms"] >= 30_000  # by the schedule, not by the queue's visibility timeout
 
 
-def test_a_repeat_is_remembered(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
+def test_repeated_deletion_is_remembered(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     for number in (1, 2):
         send(own_bucket, {"business_phone": PHONE, "media_id": media_id})
@@ -90,7 +90,7 @@ def test_a_repeat_is_remembered(own_bucket: Stack, nxcloud: FakeNxCloud) -> None
     ]
 
 
-def test_what_can_never_succeed_lies_in_the_dead_letter_queue_with_its_reason(own_bucket: Stack) -> None:
+def test_malformed_message_is_dead_lettered_with_reason(own_bucket: Stack) -> None:
     send(own_bucket, "Please delete the photo of the blue house")
     message = dead_letter(own_bucket, "blue house")
     assert message["Body"] == "Please delete the photo of the blue house"
@@ -98,7 +98,7 @@ def test_what_can_never_succeed_lies_in_the_dead_letter_queue_with_its_reason(ow
     assert message["MessageAttributes"]["source_message_id"]["StringValue"]
 
 
-def test_an_existing_bucket_by_eventbridge(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
+def test_eventbridge_event_of_existing_bucket_deletes_media(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
     s3 = existing_buckets.cloud.client("s3")
     s3.create_bucket(Bucket="team-offers")
     s3.put_bucket_notification_configuration(
@@ -113,7 +113,7 @@ def test_an_existing_bucket_by_eventbridge(existing_buckets: Stack, nxcloud: Fak
     assert (call.checked, call.algorithm) == ("signature valid", "sha256")
 
 
-def test_a_bucket_that_the_pattern_does_not_name_is_left_alone(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
+def test_bucket_outside_pattern_is_ignored(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
     s3 = existing_buckets.cloud.client("s3")
     for bucket in ("other-offers", "team-menus"):
         s3.create_bucket(Bucket=bucket)
@@ -128,7 +128,7 @@ def test_a_bucket_that_the_pattern_does_not_name_is_left_alone(existing_buckets:
     assert (PHONE, other) in nxcloud.provider.media
 
 
-def test_s3_straight_to_the_function_and_its_failure_destination(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
+def test_direct_s3_event_that_fails_reaches_dead_letter_queue(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
     s3 = existing_buckets.cloud.client("s3")
     s3.create_bucket(Bucket="team-direct")
 
@@ -161,6 +161,28 @@ def test_s3_straight_to_the_function_and_its_failure_destination(existing_bucket
     eventually(lambda: (PHONE, stuck) not in nxcloud.provider.media)
 
 
+@pytest.mark.parametrize(
+    ("alarm", "dimension", "resource"),
+    [
+        ("DeletionDeadLettersAlarm", "QueueName", "DeletionDeadLetterQueue"),
+        ("IndexDeadLettersAlarm", "QueueName", "IndexDeadLetterQueue"),
+        ("DeletionQueueAgeAlarm", "QueueName", "DeletionQueue"),
+        ("IndexQueueAgeAlarm", "QueueName", "IndexQueue"),
+        ("DeleteMediaThrottlesAlarm", "FunctionName", "DeleteMediaFunction"),
+        ("IndexMediaThrottlesAlarm", "FunctionName", "IndexMediaFunction"),
+        ("DeleteMediaErrorsAlarm", "FunctionName", "DeleteMediaFunction"),
+    ],
+)
+def test_alarm_watches_resource_and_notifies_topic(
+    own_bucket: Stack, alarm: str, dimension: str, resource: str
+) -> None:
+    cloudwatch, resources = own_bucket.cloud.client("cloudwatch"), own_bucket.resources
+    [deployed] = cloudwatch.describe_alarms(AlarmNames=[resources[alarm]])["MetricAlarms"]
+    name = resources[resource].rpartition("/")[2]  # of a queue, the URL ends with it
+    assert deployed["Dimensions"] == [{"Name": dimension, "Value": name}]
+    assert deployed["AlarmActions"] == deployed["OKActions"] == [resources["AlarmTopic"]]
+
+
 @pytest.mark.usefixtures("own_bucket", "existing_buckets")
-def test_no_log_holds_a_secret_or_a_whole_number(cloud: LocalCloud) -> None:
+def test_logs_contain_no_secret_and_no_phone_number(cloud: LocalCloud) -> None:
     assert_logs_keep_secrets(cloud, "media_deletion")

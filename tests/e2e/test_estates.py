@@ -88,9 +88,7 @@ def run_job(stack: Stack, estate: Estate) -> None:
         assert [result for result in results if result["resultCode"] != "Succeeded"] == []
 
 
-def test_what_was_there_before_is_indexed_and_what_went_unheard_of_is_swept(
-    cloud: LocalCloud, nxcloud: FakeNxCloud
-) -> None:
+def test_backfill_indexes_objects_and_sweep_finds_missed_events(cloud: LocalCloud, nxcloud: FakeNxCloud) -> None:
     nxcloud.behave()
     plain = Estate(cloud, nxcloud, "old-photos")
     plain.store("a/metadata & more 100%+.jpg", by_metadata="metadata")

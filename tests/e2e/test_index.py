@@ -109,7 +109,7 @@ def some_media(nxcloud: FakeNxCloud, number: int) -> list[str]:
     return [nxcloud.provider.add_media(PHONE) for _ in range(number)]
 
 
-def test_metadata_link_a_file_of_the_stacks_own_bucket(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
+def test_metadata_links_object_of_source_bucket(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     own = Bucket(own_bucket, own_bucket.outputs["SourceBucketName"], held="")
     own.store(media_id)
@@ -123,7 +123,7 @@ def test_metadata_link_a_file_of_the_stacks_own_bucket(own_bucket: Stack, nxclou
     assert (line["outcome"], line["object_key"]) == ("deleted", KEY)
 
 
-def test_an_uploader_links_what_it_stored_before(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
+def test_link_message_links_stored_object(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.store()
     bucket.link(media_id)
@@ -132,7 +132,7 @@ def test_an_uploader_links_what_it_stored_before(bucket: Bucket, nxcloud: FakeNx
     gone(nxcloud, media_id)
 
 
-def test_a_file_takes_all_of_its_media_along(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
+def test_deleted_object_deletes_all_its_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     media = some_media(nxcloud, 4)
     bucket.store(*media[:3])
     bucket.link(media[3])
@@ -142,7 +142,7 @@ def test_a_file_takes_all_of_its_media_along(bucket: Bucket, nxcloud: FakeNxClou
 
 
 @pytest.mark.parametrize("name", ["sqs-s3-tagged", "sqs-eventbridge-tagged"])
-def test_tags_link_a_file(bucket: Bucket, nxcloud: FakeNxCloud, name: str) -> None:
+def test_tags_link_object(bucket: Bucket, nxcloud: FakeNxCloud, name: str) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.store()
     tags = {"whatsapp-media-id": media_id, "whatsapp-business-phone": PHONE}
@@ -167,7 +167,7 @@ def tagged(bucket: Bucket, name: str) -> str:
     return told
 
 
-def test_an_existing_bucket_links_by_eventbridge(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
+def test_eventbridge_event_of_existing_bucket_links_object(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket = Bucket(existing_buckets, "team-photos", held="")
     bucket.s3.create_bucket(Bucket=bucket.name)
@@ -180,7 +180,7 @@ def test_an_existing_bucket_links_by_eventbridge(existing_buckets: Stack, nxclou
     gone(nxcloud, media_id)
 
 
-def test_eventbridge_straight_to_the_index_function(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
+def test_direct_eventbridge_event_links_object(existing_buckets: Stack, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket = Bucket(existing_buckets, "team-straight", held="")
     bucket.s3.create_bucket(Bucket=bucket.name)
@@ -198,7 +198,7 @@ def test_eventbridge_straight_to_the_index_function(existing_buckets: Stack, nxc
     gone(nxcloud, media_id)
 
 
-def test_the_deletion_of_an_old_version_takes_that_versions_media_alone(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
+def test_deleted_version_deletes_media_of_that_version_only(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     bucket.keep_versions()
     olds, current = some_media(nxcloud, 2)
     version = bucket.store(olds)
@@ -211,7 +211,7 @@ def test_the_deletion_of_an_old_version_takes_that_versions_media_alone(bucket: 
     assert (PHONE, current) in nxcloud.provider.media
 
 
-def test_a_delete_marker_takes_the_media_of_all_versions(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
+def test_delete_marker_deletes_media_of_all_versions(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     bucket.keep_versions()
     media = some_media(nxcloud, 2)
     for media_id in media:
@@ -221,7 +221,7 @@ def test_a_delete_marker_takes_the_media_of_all_versions(bucket: Bucket, nxcloud
     gone(nxcloud, *media)
 
 
-def test_an_undelete_keeps_the_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
+def test_undelete_keeps_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     bucket.keep_versions()
     [media_id] = some_media(nxcloud, 1)
     bucket.store(media_id)
@@ -235,9 +235,7 @@ def test_an_undelete_keeps_the_media(bucket: Bucket, nxcloud: FakeNxCloud) -> No
     assert (PHONE, media_id) in nxcloud.provider.media
 
 
-def test_the_media_of_an_overwritten_store_stays_until_the_file_is_deleted(
-    bucket: Bucket, nxcloud: FakeNxCloud
-) -> None:
+def test_overwritten_object_keeps_media_until_deletion(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     media = some_media(nxcloud, 2)
     for media_id in media:
         bucket.store(media_id, content=media_id.encode())
@@ -247,9 +245,7 @@ def test_the_media_of_an_overwritten_store_stays_until_the_file_is_deleted(
     gone(nxcloud, *media)
 
 
-def test_a_late_deletion_takes_what_was_stored_before_and_keeps_what_was_stored_after(
-    bucket: Bucket, nxcloud: FakeNxCloud
-) -> None:
+def test_late_deletion_deletes_older_media_and_keeps_newer(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     before, after = some_media(nxcloud, 2)
     bucket.connect(hold="DeletionQueue")
     bucket.store(before, content=b"a first picture")
@@ -264,7 +260,7 @@ def test_a_late_deletion_takes_what_was_stored_before_and_keeps_what_was_stored_
     assert (PHONE, after) in nxcloud.provider.media
 
 
-def test_a_deletion_that_overtakes_the_store_takes_its_media_all_the_same(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
+def test_deletion_before_creation_event_deletes_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     bucket.keep_versions()
     [media_id] = some_media(nxcloud, 1)
     bucket.connect(hold="IndexQueue")
@@ -277,7 +273,7 @@ def test_a_deletion_that_overtakes_the_store_takes_its_media_all_the_same(bucket
     gone(nxcloud, media_id)
 
 
-def test_a_link_to_a_file_that_is_gone_by_then_takes_the_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
+def test_link_message_for_deleted_object_deletes_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.store()
     bucket.delete()
@@ -287,7 +283,7 @@ def test_a_link_to_a_file_that_is_gone_by_then_takes_the_media(bucket: Bucket, n
     gone(nxcloud, media_id)
 
 
-def test_a_link_to_a_file_that_is_not_there_yet_takes_the_media_too(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
+def test_link_message_for_object_not_yet_stored_deletes_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.link(media_id)
     gone(nxcloud, media_id)
@@ -297,7 +293,7 @@ def test_a_link_to_a_file_that_is_not_there_yet_takes_the_media_too(bucket: Buck
     assert [(line["outcome"], line.get("reason")) for line in lines] == [("deleted", None), ("skipped", "no_media")]
 
 
-def test_a_link_to_a_version_that_is_gone_by_then_takes_the_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
+def test_link_message_for_deleted_version_deletes_media(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     bucket.keep_versions()
     olds, current = some_media(nxcloud, 2)
     version = bucket.store()
@@ -310,9 +306,7 @@ def test_a_link_to_a_version_that_is_gone_by_then_takes_the_media(bucket: Bucket
     assert (PHONE, current) in nxcloud.provider.media
 
 
-def test_metadata_of_a_store_that_was_overwritten_are_read_from_its_version(
-    bucket: Bucket, nxcloud: FakeNxCloud
-) -> None:
+def test_metadata_of_overwritten_version_is_read(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     bucket.keep_versions()
     media = some_media(nxcloud, 2)
     bucket.connect(hold="IndexQueue")
@@ -324,9 +318,7 @@ def test_metadata_of_a_store_that_was_overwritten_are_read_from_its_version(
     gone(nxcloud, *media)
 
 
-def test_metadata_that_were_overwritten_unread_are_not_mistaken_for_the_new_ones(
-    bucket: Bucket, nxcloud: FakeNxCloud
-) -> None:
+def test_metadata_of_overwritten_object_is_not_used(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     lost, current = some_media(nxcloud, 2)
     bucket.connect(hold="IndexQueue")
     bucket.store(lost, content=b"a first picture")
@@ -342,7 +334,7 @@ def test_metadata_that_were_overwritten_unread_are_not_mistaken_for_the_new_ones
     assert (PHONE, lost) in nxcloud.provider.media
 
 
-def test_a_deletion_that_failed_finds_the_link_again(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
+def test_redelivered_deletion_finds_link(bucket: Bucket, nxcloud: FakeNxCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.store(media_id)
     linked(bucket.stack, media_id)
@@ -353,7 +345,7 @@ def test_a_deletion_that_failed_finds_the_link_again(bucket: Bucket, nxcloud: Fa
     assert [line["outcome"] for line in lines] == ["unavailable", "deleted"]
 
 
-def test_what_can_never_be_linked_lies_in_the_dead_letter_queue_with_its_reason(own_bucket: Stack) -> None:
+def test_malformed_link_message_is_dead_lettered_with_reason(own_bucket: Stack) -> None:
     media_id = str(uuid.uuid4())
     send(own_bucket, {"business_phone": PHONE, "media_id": media_id}, "IndexQueue")
     message = dead_letter(own_bucket, media_id, "IndexDeadLetterQueue")
@@ -361,7 +353,7 @@ def test_what_can_never_be_linked_lies_in_the_dead_letter_queue_with_its_reason(
     assert reason.startswith("not_understood: names a media and no object")
 
 
-def test_no_log_holds_a_secret_or_a_whole_number(bucket: Bucket, nxcloud: FakeNxCloud, cloud: LocalCloud) -> None:
+def test_logs_contain_no_secret_and_no_phone_number(bucket: Bucket, nxcloud: FakeNxCloud, cloud: LocalCloud) -> None:
     [media_id] = some_media(nxcloud, 1)
     bucket.link(media_id)
     gone(nxcloud, media_id)

@@ -1,6 +1,7 @@
-"""Each permission of the roles is needed: without one of them, on a local cloud that enforces IAM, something fails."""
+"""Each permission of the roles is required: without it, a request fails on a local cloud that enforces IAM."""
 
 import base64
+import copy
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,17 +19,17 @@ from localdev.stack import Stack
 from tests.conftest import PHONE
 from tests.e2e.conftest import QUEUES, ROLES, deployed
 
-# Where AWS's services use a role themselves (to poll, to write logs, to trace, to run a batch job, to tell 404 from
-# 403), MiniStack asks IAM for nothing; so here these calls are made with the role's own credentials. What AWS asks for
-# stands in its managed policies AWSLambdaSQSQueueExecutionRole and AWSXRayDaemonWriteAccess, and in S3's documentation
-# of HeadObject and of batch jobs. Nor does it ask whether EventBridge may send to a queue, S3 invoke a function, and a
-# role use a key: these statements stand on AWS's documentation alone.
+# MiniStack does not check a role that an AWS service uses itself (to poll, to write logs and traces, to run a batch
+# job, to answer 404 instead of 403). Here these calls are made with the credentials of the role. The required actions
+# are in the AWS managed policies AWSLambdaSQSQueueExecutionRole and AWSXRayDaemonWriteAccess, and in S3's documentation
+# of HeadObject and of batch jobs. Nor does MiniStack check whether EventBridge may send to a queue, S3 may invoke a
+# function, or a role may use a key: these statements rest on AWS's documentation, and on tests/unit/test_template.py.
 DELETE, INDEX, SWEEP = "DeleteMediaFunction", "IndexMediaFunction", "SweepIndexFunction"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stack whose roles lose a permission for a while, and what its functions are asked to do meanwhile."""
+    """A stack whose roles lose a permission for a while, and the requests that its functions then process."""
 
     stack: Stack
     nxcloud: FakeNxCloud
@@ -44,20 +45,20 @@ class Stage:
         return {"bucket": self.bucket, "key": f"{uuid.uuid4()}.jpg"}
 
     def stored(self, versioning: str = "Suspended") -> dict[str, str]:
-        """A file that can be read, with its version where the bucket is to keep versions."""
+        """A stored object, with its version if versioning is enabled."""
         s3, file = self.stack.cloud.client("s3"), self.missing()
         s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": versioning})
         version = s3.put_object(Bucket=self.bucket, Key=file["key"], Body=b"a picture").get("VersionId")
         return file | ({"version_id": version} if versioning == "Enabled" else {})
 
     def replaced(self) -> dict[str, str]:
-        """A file's version under a newer one."""
+        """A noncurrent version of an object."""
         file = self.stored("Enabled")
         self.stack.cloud.client("s3").put_object(Bucket=self.bucket, Key=file["key"], Body=b"another picture")
         return file
 
     def linked(self, file: dict[str, str]) -> dict[str, str]:
-        """The file, linked in the index."""
+        """The object, with a link in the index."""
         names = {"object": f"{file['bucket']}/{file['key']}", "link": "any"} | self.media()
         names |= {"version_id": file["version_id"]} if "version_id" in file else {}
         item = {name: {"S": value} for name, value in names.items()}
@@ -65,7 +66,7 @@ class Stage:
         return file
 
     def prints(self, function: str, body: object) -> str:
-        """What a function prints about a message with this body."""
+        """The log output of a function for a message with this body."""
         record = {"messageId": str(uuid.uuid4()), "receiptHandle": "none", "body": json.dumps(body)}
         payload = {"Records": [record | {"eventSource": "aws:sqs", "attributes": {}}]}
         answer = self.stack.cloud.client("lambda").invoke(
@@ -75,7 +76,7 @@ class Stage:
         return base64.b64decode(answer["LogResult"]).decode()
 
     def sweeps(self, *files: dict[str, str]) -> str:
-        """What the sweep prints and answers where the index holds links of just these files."""
+        """The log output and the answer of the sweep, where the index holds only links of these files."""
         dynamodb, table = self.stack.cloud.client("dynamodb"), self.stack.resources["MediaIndexTable"]
         for item in dynamodb.scan(TableName=table)["Items"]:
             dynamodb.delete_item(TableName=table, Key={key: item[key] for key in ("object", "link")})
@@ -86,14 +87,14 @@ class Stage:
         return printed.decode()
 
     def as_role(self, role: str, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
-        """A client with a role's own credentials, as AWS's services take them."""
+        """A client with the credentials of a role, as AWS services assume it."""
         cloud = self.stack.cloud
         arn = cloud.client("iam").get_role(RoleName=self.stack.resources[role])["Role"]["Arn"]
         keys = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="a-service")["Credentials"]
         return cloud.client(service, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
     def decides(self, role: str, action: str) -> str:
-        """What IAM decides of a role's action at a service that the local cloud does not have."""
+        """IAM's decision about an action of a role, for a service that the local cloud does not have."""
         iam = self.stack.cloud.client("iam")
         arn = iam.get_role(RoleName=self.stack.resources[role])["Role"]["Arn"]
         [result] = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=[action])["EvaluationResults"]
@@ -101,23 +102,29 @@ class Stage:
         return decision
 
     def starts_afresh(self) -> None:
-        """The deletion function loses its execution environments, and with them what they remember."""
+        """Replaces the execution environments of the deletion function, and with them its cached credentials."""
         name = self.stack.resources[DELETE]
         self.stack.cloud.client("lambda").update_function_configuration(FunctionName=name, Timeout=60)
 
     @contextmanager
     def without(self, role: str, sid: str, action: str) -> Iterator[None]:
-        whole, lacking = self.stack.policy(role), self.stack.policy(role)
-        for statement in lacking["Statement"]:
+        """Removes an action from the statement of a role's policy, be it inline or managed, for a while."""
+        [(policy, document)] = [
+            (policy, document)
+            for policy, document in self.stack.policies(role).items()
+            if sid in {statement["Sid"] for statement in document["Statement"]}
+        ]
+        reduced = copy.deepcopy(document)
+        for statement in reduced["Statement"]:
             if statement["Sid"] == sid:
                 left = [each for each in listed(statement["Action"]) if each not in {action, f"{action}Batch"}]
-                statement["Action"] = left or "sts:GetCallerIdentity"  # which everyone may
-        assert lacking != whole
-        self.stack.put_policy(role, lacking)
+                statement["Action"] = left or "sts:GetCallerIdentity"  # which needs no permission
+        assert reduced != document
+        self.stack.put_policy(role, policy, reduced)
         try:
             yield
         finally:
-            self.stack.put_policy(role, whole)
+            self.stack.put_policy(role, policy, document)
 
 
 def listed(action: str | list[str]) -> list[str]:
@@ -146,11 +153,11 @@ def a_first_deletion(stage: Stage) -> str:
     try:
         return stage.prints(DELETE, stage.media())
     finally:
-        stage.starts_afresh()  # an unreadable secret is remembered for a while, too
+        stage.starts_afresh()  # an unreadable secret is cached for a while, too
 
 
 def call(role: str, service: str, operation: str, **words: Callable[[Stage], object]) -> Callable[[Stage], str]:
-    """What AWS answers to a role itself."""
+    """A call with the credentials of a role, which returns AWS's error message, or "done"."""
 
     def do(stage: Stage) -> str:
         try:
@@ -163,22 +170,22 @@ def call(role: str, service: str, operation: str, **words: Callable[[Stage], obj
 
 
 def running_a_function(role: str, queue: str | None, logs: str) -> "Proofs":
-    """What Lambda does in a function's name: it polls the queue, writes logs and sends traces."""
+    """The calls of Lambda with a function's role: polling the queue, writing logs, sending traces."""
     group = {"logGroupName": named(logs), "logStreamName": lambda _: str(uuid.uuid4())}
     event = {"logEvents": lambda _: [{"timestamp": 0, "message": "a line"}]}
     bucket = {"Bucket": lambda stage: stage.bucket}
     calls = {
         ("WriteLogs", "logs:CreateLogStream"): call(role, "logs", "create_log_stream", **group),
         ("WriteLogs", "logs:PutLogEvents"): call(role, "logs", "put_log_events", **group, **event),
-        ("TellMissingObjects", "s3:ListBucket"): call(role, "s3", "list_objects_v2", **bucket),
+        ("ListBucketForNotFound", "s3:ListBucket"): call(role, "s3", "list_objects_v2", **bucket),
     }
     if queue:
         url = {"QueueUrl": named(queue)}
         handle = {"ReceiptHandle": lambda _: "none"}
         calls |= {
-            ("ReadQueue", "sqs:ReceiveMessage"): call(role, "sqs", "receive_message", **url),
-            ("ReadQueue", "sqs:DeleteMessage"): call(role, "sqs", "delete_message", **url, **handle),
-            ("ReadQueue", "sqs:GetQueueAttributes"): call(role, "sqs", "get_queue_attributes", **url),
+            ("PollQueue", "sqs:ReceiveMessage"): call(role, "sqs", "receive_message", **url),
+            ("PollQueue", "sqs:DeleteMessage"): call(role, "sqs", "delete_message", **url, **handle),
+            ("PollQueue", "sqs:GetQueueAttributes"): call(role, "sqs", "get_queue_attributes", **url),
         }
     return {
         **{(role, *what): (do, NOT_AUTHORIZED) for what, do in calls.items()},
@@ -190,7 +197,7 @@ def running_a_function(role: str, queue: str | None, logs: str) -> "Proofs":
 
 
 def running_a_job(role: str) -> "Proofs":
-    """What S3 Batch Operations does: it lists the bucket, reads a manifest, hands over objects, writes its report."""
+    """The calls of S3 Batch Operations: listing objects, reading manifests, invoking the function, writing reports."""
     ours, folder = {"Bucket": lambda stage: stage.bucket}, "media-cleanup-backfill"
     listing = {
         "Id": "backfill",
@@ -203,10 +210,10 @@ def running_a_job(role: str) -> "Proofs":
     key = {"Key": lambda _: f"{folder}/manifest.csv"}
     function = {"FunctionName": lambda stage: stage.stack.outputs["IndexMediaFunctionArn"]}
     empty = {"Payload": lambda _: b"{}"}
-    keep = "ReadManifestsAndReport"
+    keep = "ReadManifestAndWriteReport"
     calls = {
-        ("HandOver", "lambda:InvokeFunction"): call(role, "lambda", "invoke", **function, **empty),
-        ("ListObjects", "s3:PutInventoryConfiguration"): call(
+        ("InvokeIndexFunction", "lambda:InvokeFunction"): call(role, "lambda", "invoke", **function, **empty),
+        ("GenerateManifest", "s3:PutInventoryConfiguration"): call(
             role, "s3", "put_bucket_inventory_configuration", **ours, **lists
         ),
         (keep, "s3:GetObject"): call(role, "s3", "get_object", **ours, **key),
@@ -234,11 +241,11 @@ PROOFS: Proofs = {
     **running_a_function("IndexMediaRole", "IndexQueue", "IndexMediaLogGroup"),
     **running_a_function("SweepIndexRole", None, "SweepIndexLogGroup"),
     **running_a_job("BackfillRole"),
-    ("DeleteMediaRole", "ReadQueue", "sqs:ChangeMessageVisibility"): (
+    ("DeleteMediaRole", "PollQueue", "sqs:ChangeMessageVisibility"): (
         a_failed_deletion,
-        '"error":"ClientError","queue_url"',  # of visibility_timeout_failed; with the permission, it is the handle that fails
+        '"error":"ClientError","queue_url"',  # of visibility_timeout_failed; otherwise the handle fails
     ),
-    ("DeleteMediaRole", "DeadLetter", "sqs:SendMessage"): (
+    ("DeleteMediaRole", "SendDeadLetters", "sqs:SendMessage"): (
         lambda stage: stage.prints(DELETE, {}),
         "dead_letter_send_failed",
     ),
@@ -246,91 +253,95 @@ PROOFS: Proofs = {
         a_first_deletion,
         "Secrets Manager answered AccessDenied",
     ),
-    ("DeleteMediaRole", "ReadIndex", "dynamodb:Query"): (
+    ("DeleteMediaRole", "ReadAndDeleteLinks", "dynamodb:Query"): (
         lambda stage: stage.prints(DELETE, stage.missing()),
         NO_DYNAMODB,
     ),
-    ("DeleteMediaRole", "ReadIndex", "dynamodb:DeleteItem"): (
+    ("DeleteMediaRole", "ReadAndDeleteLinks", "dynamodb:DeleteItem"): (
         lambda stage: stage.prints(DELETE, stage.linked(stage.missing())),
         "link_not_removed",
     ),
-    ("DeleteMediaRole", "RememberDeletions", "dynamodb:PutItem"): (
+    ("DeleteMediaRole", "WriteIdempotencyRecords", "dynamodb:PutItem"): (
         lambda stage: stage.prints(DELETE, stage.media()),
         "idempotency_unreachable",
     ),
-    ("DeleteMediaRole", "RememberDeletions", "dynamodb:UpdateItem"): (
+    ("DeleteMediaRole", "WriteIdempotencyRecords", "dynamodb:UpdateItem"): (
         lambda stage: stage.prints(DELETE, stage.media()),
         "idempotency_record_not_saved",
     ),
-    ("DeleteMediaRole", "RememberDeletions", "dynamodb:DeleteItem"): (a_failed_deletion_and_its_repeat, "in_progress"),
-    ("DeleteMediaRole", "LookAtObjects", "s3:GetObject"): (
+    ("DeleteMediaRole", "WriteIdempotencyRecords", "dynamodb:DeleteItem"): (
+        a_failed_deletion_and_its_repeat,
+        "in_progress",
+    ),
+    ("DeleteMediaRole", "ReadObjects", "s3:GetObject"): (
         lambda stage: stage.prints(DELETE, stage.linked(stage.stored())),
         NO_S3.format("HeadObject", "s3:GetObject"),
     ),
-    ("IndexMediaRole", "AskForDeletions", "sqs:SendMessage"): (
+    ("IndexMediaRole", "SendDeletionRequests", "sqs:SendMessage"): (
         lambda stage: stage.prints(INDEX, stage.missing() | stage.media()),
         "deletion_not_asked",
     ),
-    ("IndexMediaRole", "DeadLetter", "sqs:SendMessage"): (
+    ("IndexMediaRole", "SendDeadLetters", "sqs:SendMessage"): (
         lambda stage: stage.prints(INDEX, {}),
         "dead_letter_send_failed",
     ),
-    ("IndexMediaRole", "WriteIndex", "dynamodb:Query"): (
+    ("IndexMediaRole", "ReadAndWriteLinks", "dynamodb:Query"): (
         lambda stage: stage.prints(INDEX, stage.missing() | stage.media()),
         NO_DYNAMODB,
     ),
-    ("IndexMediaRole", "WriteIndex", "dynamodb:UpdateItem"): (
+    ("IndexMediaRole", "ReadAndWriteLinks", "dynamodb:UpdateItem"): (
         lambda stage: stage.prints(INDEX, stage.stored() | stage.media()),
         NO_DYNAMODB,
     ),
-    ("IndexMediaRole", "LookAtObjects", "s3:GetObject"): (
+    ("IndexMediaRole", "ReadObjects", "s3:GetObject"): (
         lambda stage: stage.prints(INDEX, stage.stored() | stage.media()),
         NO_S3.format("HeadObject", "s3:GetObject"),
     ),
-    ("IndexMediaRole", "LookAtObjects", "s3:GetObjectVersion"): (
+    ("IndexMediaRole", "ReadObjects", "s3:GetObjectVersion"): (
         lambda stage: stage.prints(INDEX, stage.stored("Enabled") | stage.media()),
         NO_S3.format("HeadObject", "s3:GetObjectVersion"),
     ),
-    ("IndexMediaRole", "LookAtObjects", "s3:GetObjectTagging"): (
+    ("IndexMediaRole", "ReadObjects", "s3:GetObjectTagging"): (
         lambda stage: stage.prints(INDEX, tagging_of(stage.stored())),
         NO_S3.format("GetObjectTagging", "s3:GetObjectTagging"),
     ),
-    ("IndexMediaRole", "LookAtObjects", "s3:GetObjectVersionTagging"): (
+    ("IndexMediaRole", "ReadObjects", "s3:GetObjectVersionTagging"): (
         lambda stage: stage.prints(INDEX, tagging_of(stage.stored("Enabled"))),
         NO_S3.format("GetObjectTagging", "s3:GetObjectVersionTagging"),
     ),
-    ("SweepIndexRole", "ReadIndex", "dynamodb:GetItem"): (lambda stage: stage.sweeps(), NO_DYNAMODB),
-    ("SweepIndexRole", "ReadIndex", "dynamodb:Scan"): (lambda stage: stage.sweeps(), NO_DYNAMODB),
-    ("SweepIndexRole", "ReadIndex", "dynamodb:Query"): (lambda stage: stage.sweeps(stage.missing()), NO_DYNAMODB),
-    ("SweepIndexRole", "RememberProgress", "dynamodb:PutItem"): (lambda stage: stage.sweeps(), NO_DYNAMODB),
-    ("SweepIndexRole", "AskForDeletions", "sqs:SendMessage"): (
+    ("SweepIndexRole", "ReadLinks", "dynamodb:GetItem"): (lambda stage: stage.sweeps(), NO_DYNAMODB),
+    ("SweepIndexRole", "ReadLinks", "dynamodb:Scan"): (lambda stage: stage.sweeps(), NO_DYNAMODB),
+    ("SweepIndexRole", "ReadLinks", "dynamodb:Query"): (lambda stage: stage.sweeps(stage.missing()), NO_DYNAMODB),
+    ("SweepIndexRole", "WriteSweepCheckpoint", "dynamodb:PutItem"): (lambda stage: stage.sweeps(), NO_DYNAMODB),
+    ("SweepIndexRole", "SendDeletionRequests", "sqs:SendMessage"): (
         lambda stage: stage.sweeps(stage.missing()),
         "SQS answered AccessDenied",
     ),
-    ("SweepIndexRole", "LookAtObjects", "s3:GetObject"): (
+    ("SweepIndexRole", "ReadObjects", "s3:GetObject"): (
         lambda stage: stage.sweeps(stage.stored()),
         NO_S3.format("HeadObject", "s3:GetObject"),
     ),
-    ("SweepIndexRole", "LookAtObjects", "s3:GetObjectVersion"): (
+    ("SweepIndexRole", "ReadObjects", "s3:GetObjectVersion"): (
         lambda stage: stage.sweeps(stage.replaced()),
         NO_S3.format("HeadObject", "s3:GetObjectVersion"),
     ),
 }
 
 
-def test_each_permission_is_proven_to_be_needed(stage: Stage) -> None:
+def test_each_permission_has_proof(stage: Stage) -> None:
     given = {
         (role, statement["Sid"], action)
         for role in (*ROLES, "BackfillRole")
-        for statement in stage.stack.policy(role)["Statement"]
+        for document in stage.stack.policies(role).values()
+        for statement in document["Statement"]
         for action in listed(statement["Action"])
     }
-    assert given == PROOFS.keys() | {("DeleteMediaRole", "ReadQueue", "sqs:ChangeMessageVisibilityBatch")}
+    assert given == PROOFS.keys() | {("DeleteMediaRole", "PollQueue", "sqs:ChangeMessageVisibilityBatch")}
 
 
 @pytest.mark.usefixtures("well_behaved")
 @pytest.mark.parametrize(("role", "sid", "action"), PROOFS)
-def test_without_a_permission_something_fails(stage: Stage, role: str, sid: str, action: str) -> None:
+def test_request_without_permission_fails(stage: Stage, role: str, sid: str, action: str) -> None:
     do, complaint = PROOFS[role, sid, action]
     assert complaint not in do(stage)
     stage.nxcloud.behave()
@@ -339,23 +350,23 @@ def test_without_a_permission_something_fails(stage: Stage, role: str, sid: str,
 
 
 @pytest.mark.parametrize("queue", QUEUES)
-def test_s3_reaches_a_queue_by_its_policy_alone(stage: Stage, queue: str) -> None:
+def test_queue_without_policy_for_s3_refuses_notifications(stage: Stage, queue: str) -> None:
     s3, sqs, url = stage.stack.cloud.client("s3"), stage.stack.cloud.client("sqs"), stage.stack.resources[queue]
     answer = s3.get_bucket_notification_configuration(Bucket=stage.bucket)
     notifications = {"QueueConfigurations": answer["QueueConfigurations"]}
     policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
     s3.put_bucket_notification_configuration(Bucket=stage.bucket, NotificationConfiguration=notifications)
-    lacking = json.loads(policy)
-    lacking["Statement"] = [each for each in lacking["Statement"] if each["Sid"] != "FromSourceBucket"]
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(lacking)})
+    reduced = json.loads(policy)
+    reduced["Statement"] = [each for each in reduced["Statement"] if each["Sid"] != "AllowS3Notifications"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(reduced)})
     with pytest.raises(ClientError, match="Unable to validate the following destination"):
         s3.put_bucket_notification_configuration(Bucket=stage.bucket, NotificationConfiguration=notifications)
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
 
 @dataclass(frozen=True)
-class Visitor:
-    """Somebody of the account who may do everything, by TLS or, as the local cloud is told, without."""
+class AccountUser:
+    """A user of the account with all permissions, whose requests claim to come by https or by http."""
 
     cloud: LocalCloud
     keys: dict[str, str]
@@ -363,27 +374,27 @@ class Visitor:
     def client(self, service: str, protocol: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
         client = self.cloud.client(service, **self.keys)
 
-        def tell(request: Any, **_: object) -> None:  # noqa: ANN401 (botocore's request)
+        def claim(request: Any, **_: object) -> None:  # noqa: ANN401 (botocore's request)
             request.headers["X-Forwarded-Proto"] = protocol
 
-        client.meta.events.register("before-sign", tell)
+        client.meta.events.register("before-sign", claim)
         return client
 
 
 @pytest.fixture(scope="module")
-def visitor(cloud: LocalCloud) -> Visitor:
-    iam, name = cloud.client("iam"), "visitor"
+def user(cloud: LocalCloud) -> AccountUser:
+    iam, name = cloud.client("iam"), "account-user"
     everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
     iam.create_user(UserName=name)
     iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=json.dumps(everything))
     key = iam.create_access_key(UserName=name)["AccessKey"]
-    return Visitor(cloud, {"access_key": key["AccessKeyId"], "access_secret": key["SecretAccessKey"]})
+    return AccountUser(cloud, {"access_key": key["AccessKeyId"], "access_secret": key["SecretAccessKey"]})
 
 
 @pytest.mark.parametrize("queue", ["DeletionQueue", "DeletionDeadLetterQueue", "IndexQueue", "IndexDeadLetterQueue"])
-def test_a_queue_is_reached_by_tls_only(stage: Stage, visitor: Visitor, queue: str) -> None:
+def test_queue_denies_http(stage: Stage, user: AccountUser, queue: str) -> None:
     def look(protocol: str) -> None:
-        sqs = visitor.client("sqs", protocol)
+        sqs = user.client("sqs", protocol)
         sqs.receive_message(QueueUrl=stage.stack.resources[queue], VisibilityTimeout=0)
 
     look("https")
@@ -391,7 +402,7 @@ def test_a_queue_is_reached_by_tls_only(stage: Stage, visitor: Visitor, queue: s
         look("http")
 
 
-def test_the_stacks_bucket_is_reached_by_tls_only(stage: Stage, visitor: Visitor) -> None:
-    visitor.client("s3", "https").put_object(Bucket=stage.bucket, Key="a", Body=b"")
+def test_source_bucket_denies_http(stage: Stage, user: AccountUser) -> None:
+    user.client("s3", "https").put_object(Bucket=stage.bucket, Key="a", Body=b"")
     with pytest.raises(ClientError, match="AccessDenied"):
-        visitor.client("s3", "http").put_object(Bucket=stage.bucket, Key="a", Body=b"")
+        user.client("s3", "http").put_object(Bucket=stage.bucket, Key="a", Body=b"")

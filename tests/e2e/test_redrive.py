@@ -36,7 +36,7 @@ def assert_reaches_nxcloud(nxcloud: FakeNxCloud, media: dict[str, str]) -> None:
     eventually(lambda: (media["business_phone"], media["media_id"]) not in nxcloud.provider.media)
 
 
-def test_what_was_rejected(stack: Stack, nxcloud: FakeNxCloud, media: dict[str, str]) -> None:
+def test_redrive_of_rejected_message_deletes_media(stack: Stack, nxcloud: FakeNxCloud, media: dict[str, str]) -> None:
     nxcloud.misbehave(Fault("code", code=9006, action="deleteMedia"))  # the number is not bound to an application
     send(stack, media)
     dead_letter(stack, media["media_id"])
@@ -45,13 +45,15 @@ def test_what_was_rejected(stack: Stack, nxcloud: FakeNxCloud, media: dict[str, 
     assert send_back(stack) == 0
 
 
-def test_what_lambda_wrapped(stack: Stack, nxcloud: FakeNxCloud, media: dict[str, str]) -> None:
+def test_redrive_of_failure_destination_event_deletes_media(
+    stack: Stack, nxcloud: FakeNxCloud, media: dict[str, str]
+) -> None:
     put(stack, {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": media})
     assert send_back(stack) == 1
     assert_reaches_nxcloud(nxcloud, media)
 
 
-def test_what_sqs_or_eventbridge_put_there_without_a_reason(
+def test_redrive_of_message_without_reason_deletes_media(
     stack: Stack, nxcloud: FakeNxCloud, media: dict[str, str]
 ) -> None:
     put(stack, media)

@@ -34,7 +34,7 @@ def invoke(function: str, event: str, given: str | None = None) -> list[str]:
 
 
 @pytest.mark.parametrize("name", sorted(promised()))
-def test_a_sample(box: Sandbox, name: str) -> None:
+def test_sample_event_has_documented_outcomes(box: Sandbox, name: str) -> None:
     box.forget()
     path = EVENTS / f"{name}.json"
     assert invoke(function_for(path), str(path)) == promised()[name]
@@ -47,7 +47,7 @@ def test_a_sample(box: Sandbox, name: str) -> None:
         ("IndexMediaFunction", "put", "skipped: gone_or_replaced"),
     ],
 )
-def test_sams_own_events(function: str, happening: str, outcome: str) -> None:
+def test_event_generated_by_sam_has_outcome(function: str, happening: str, outcome: str) -> None:
     generate = [SAM, "local", "generate-event", "s3", happening]
     event = subprocess.run(generate, capture_output=True, text=True, check=True).stdout
     assert invoke(function, "-", given=event) == [outcome]

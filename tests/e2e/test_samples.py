@@ -28,13 +28,13 @@ def functions(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield {name: running.enter_context(emulator(settings, logs / f"{name}.txt", name)) for name in MESSAGES}
 
 
-def test_the_table_names_every_sample() -> None:
+def test_table_lists_every_sample_event() -> None:
     files = [path.relative_to(EVENTS).with_suffix("") for path in EVENTS.rglob("*.json")]
     assert sorted(promised()) == sorted(path.as_posix() for path in files)
 
 
 @pytest.mark.parametrize("name", sorted(promised()))
-def test_a_sample(box: Sandbox, functions: dict[str, Emulator], name: str) -> None:
+def test_sample_event_has_documented_outcomes(box: Sandbox, functions: dict[str, Emulator], name: str) -> None:
     box.forget()
     path = EVENTS / f"{name}.json"
     function = functions[function_for(path)]
@@ -53,7 +53,7 @@ def test_a_sample(box: Sandbox, functions: dict[str, Emulator], name: str) -> No
         ]
 
 
-def test_an_error_is_answered_with_its_message(functions: dict[str, Emulator]) -> None:
+def test_failed_event_returns_error_message(functions: dict[str, Emulator]) -> None:
     answer = functions["DeleteMediaFunction"].invoke({"please": "delete"})
     assert answer["errorType"] == "RequestsFailedError"
     assert answer["errorMessage"].startswith("1 of 1 requests failed: rejected: not_understood")

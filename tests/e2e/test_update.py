@@ -21,9 +21,7 @@ def invoke(stack: Stack, media_id: str, business_phone: str | None = PHONE) -> A
     return answer["ExecutedVersion"], json.loads(answer["Payload"].read())["results"][0]
 
 
-def test_changed_parameters_reach_the_live_version_and_the_queues_and_leave_the_secret_alone(
-    cloud: LocalCloud, nxcloud: FakeNxCloud
-) -> None:
+def test_update_applies_parameters_and_keeps_secret(cloud: LocalCloud, nxcloud: FakeNxCloud) -> None:
     media_id = nxcloud.provider.add_media(PHONE)
     stack = deployed(cloud, nxcloud, "updated", DryRun="true")
     first, result = invoke(stack, media_id)

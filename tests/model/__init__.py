@@ -1,1 +1,1 @@
-"""Generated histories of objects and their events, with both functions interleaved at each of their calls."""
+"""Generated histories of objects and their events, with all functions interleaved at each of their calls."""

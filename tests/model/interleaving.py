@@ -1,4 +1,4 @@
-"""Runs a function's invocation one call at a time, so that a test decides what happens between any two of them."""
+"""Runs a function's invocation one call at a time, so that a test decides what happens between any two calls."""
 
 import threading
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from typing import Self
 
 
 class AbandonedError(BaseException):
-    """The history ends before this invocation does; no handler for errors of the code may catch this."""
+    """The history ends before this invocation does; no error handler of the code may catch this."""
 
 
-class Invocation:
-    """A piece of work on a thread of its own that stands still before each of its calls to the outside.
+class SteppedThread:
+    """Work on a thread of its own that pauses before each of its calls to the outside.
 
     Exactly one thread runs at any time: `step` hands over to the work, and the work hands back at its next call.
     """
@@ -25,13 +25,13 @@ class Invocation:
         threading.Thread(target=self._run, args=(work,), daemon=True).start()
 
     def step(self, *, failing: bool = False) -> None:
-        """Lets the call happen that the work stands before (or fail), and the work run to its next one, or its end."""
+        """Let the pending call happen (or fail), and let the work run to its next call, or its end."""
         self.fails_next = failing
         self._go.release()
         self._back.acquire()
 
     def pause(self) -> None:
-        """The work's side: stands still until the next step; abandoned work gets no further on any of its threads."""
+        """Pause the work until the next step; abandoned work goes no further on any of its threads."""
         if self._abandoned:
             raise AbandonedError
         self._back.release()
@@ -40,7 +40,7 @@ class Invocation:
             raise AbandonedError
 
     def abandon(self) -> None:
-        """Ends the work where it stands."""
+        """End the work at its pending call."""
         if not self.finished:
             self._abandoned = True
             self.step()

@@ -1,4 +1,4 @@
-"""Whatever happens to objects, in whatever order their events arrive: no media goes too early, and none stays."""
+"""Generated histories: no media file is deleted too early, and none is left, in any order of events."""
 
 import pytest
 from hypothesis import HealthCheck, given, note, settings
@@ -29,22 +29,22 @@ HISTORIES = settings(
 )
 @HISTORIES
 @given(picks=st.binary(min_size=PICKS, max_size=PICKS))
-def test_no_media_of_a_readable_object_goes_and_each_of_a_gone_one_does(
+def test_history_deletes_exactly_media_of_gone_objects(
     versioning: Versioning, *, switching: bool, picks: bytes
 ) -> None:
     numbers = iter(picks)
     history = History(versioning, lambda options: next(numbers, 0) % options, switching=switching)
-    broken = history.play()
-    note("\n".join(history.world.told))
-    assert broken == []
+    violations = history.play()
+    note("\n".join(history.system.trace))
+    assert violations == []
 
 
 @pytest.mark.parametrize("versioning", Versioning)
 @settings(HISTORIES, max_examples=600)
 @given(picks=st.binary(min_size=PICKS, max_size=PICKS))
-def test_where_events_of_deletions_are_lost_the_sweep_makes_up_for_them(versioning: Versioning, picks: bytes) -> None:
+def test_history_with_missed_events_is_completed_by_sweep(versioning: Versioning, picks: bytes) -> None:
     numbers = iter(picks)
     history = History(versioning, lambda options: next(numbers, 0) % options, losing=True)
-    broken = history.play()
-    note("\n".join(history.world.told))
-    assert broken == []
+    violations = history.play()
+    note("\n".join(history.system.trace))
+    assert violations == []

@@ -1,1 +1,1 @@
-"""Mutation testing of the pure decisions, by cosmic-ray: `make mutants`."""
+"""Mutation tests: hand-written patches (`make mutation-manual`), and cosmic-ray's mutants (`make mutation`)."""

@@ -1,4 +1,8 @@
-"""Plays one history of a queue: what is asked for, what fails, and which call comes next, picked by chance."""
+"""Plays one history of a queue: generated requests, failures, crashes and time, interleaved with calls.
+
+Turns are picked by hand: hypothesis's RuleBasedStateMachine is slower (see `tests.model.history`), and its rules cannot
+pick NXCloud's response at the moment of the call.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -13,11 +17,11 @@ from nxcloud import (
     NxCloudError,
     system_clock_ms,
 )
-from tests.redelivery_model.world import Fault, Run, World
+from tests.redelivery_model.system import Fault, Invocation, RedeliverySystem
 
 MEDIA = [f"fd81acff-eea8-4d9d-acc9-6c62904d661{number}" for number in range(5)]
-*_, HOPELESS, DEADLY = MEDIA
-MAX_ASKED = 6
+*_, ALWAYS_UNAVAILABLE, CRASHING = MEDIA
+MAX_REQUESTS = 6
 MAX_TURNS = 80
 UNAVAILABLE: tuple[NxCloudError, ...] = (
     ApiError("", provider_code=-1, http_status=200),
@@ -35,31 +39,32 @@ Turn = Callable[[], None]
 
 
 class History:
-    """A world to which things happen; `pick` picks one of so many possibilities, by its number.
+    """A system with its history; `pick` returns a number below its argument, and so picks one of the options.
 
-    NXCloud never deletes HOPELESS. In some histories each invocation that meets DEADLY crashes, once all else is over.
+    NXCloud never deletes ALWAYS_UNAVAILABLE. In some histories each invocation with CRASHING crashes, once all other
+    turns are over.
     """
 
     def __init__(self, pick: Callable[[int], int]) -> None:
         self._pick = pick
-        self.world = World(self._answer)
-        self._trouble_left, self._faults_left, self._crashes_left, self._repeats_left = 6, 3, 3, 3
-        self._to_ask = 1 + pick(MAX_ASKED)
+        self.system = RedeliverySystem(self._response)
+        self._errors_left, self._faults_left, self._crashes_left, self._repeats_left = 6, 3, 3, 3
+        self._requests_left = 1 + pick(MAX_REQUESTS)
 
     def play(self) -> list[str]:
-        """Lets everything happen, and then come to rest; the promises that were not kept."""
-        is_deadly = self._pick(3) == 2
-        with self.world:
+        """Play the whole history until the queue is empty; return the broken promises."""
+        has_crashing = self._pick(3) == 2
+        with self.system:
             for _ in range(MAX_TURNS):
                 self._one_of(self._turns())()
-            self.world.come_to_rest(self._die_or_finish if is_deadly else None)
-            return self.world.broken_at_rest()
+            self.system.drain(self._crash_or_finish if has_crashing else None)
+            return self.system.violations_at_rest()
 
-    def _answer(self, media_id: str) -> NxCloudError | None:
-        if media_id == HOPELESS:
+    def _response(self, media_id: str) -> NxCloudError | None:
+        if media_id == ALWAYS_UNAVAILABLE:
             return self._one_of(UNAVAILABLE)
-        if self._trouble_left and self._pick(2):
-            self._trouble_left -= 1
+        if self._errors_left and self._pick(2):
+            self._errors_left -= 1
             return self._one_of((*UNAVAILABLE, REFUSED))
         return None
 
@@ -68,48 +73,48 @@ class History:
 
     def _turns(self) -> list[Turn]:
         turns: list[Turn] = [self._wait]
-        turns += [self._ask, self._ask] if self._to_ask else []
-        turns += [self._deliver, self._deliver] if len(self.world.runs) < 3 else []
-        turns += [self._advance] * 6 + [self._finish] if self.world.runs else []
-        turns += [self._crash] if self.world.runs and self._crashes_left else []
-        turns += [self._repeat] if self.world.queue.messages and self._repeats_left else []
-        turns += [self.world.pass_time_to_next] if self.world.queue.messages else []
+        turns += [self._request_deletion, self._request_deletion] if self._requests_left else []
+        turns += [self._deliver, self._deliver] if len(self.system.invocations) < 3 else []
+        turns += [self._advance] * 6 + [self._finish] if self.system.invocations else []
+        turns += [self._crash] if self.system.invocations and self._crashes_left else []
+        turns += [self._redeliver] if self.system.queue.messages and self._repeats_left else []
+        turns += [self.system.pass_time_to_next] if self.system.queue.messages else []
         return turns
 
-    def _ask(self) -> None:
-        self._to_ask -= 1
+    def _request_deletion(self) -> None:
+        self._requests_left -= 1
         several = self._pick(3) == 2
-        self.world.ask(self._one_of(MEDIA), *([self._one_of(MEDIA)] if several else []))
+        self.system.request_deletion(self._one_of(MEDIA), *([self._one_of(MEDIA)] if several else []))
 
     def _deliver(self) -> None:
-        self.world.deliver(1 + self._pick(4))
+        self.system.deliver(1 + self._pick(4))
 
     def _advance(self) -> None:
         fails = self._faults_left and self._pick(8) == 7
         self._faults_left -= bool(fails)
-        self.world.advance(self._one_of(self.world.runs), self._one_of(tuple(Fault)) if fails else None)
+        self.system.advance(self._one_of(self.system.invocations), self._one_of(tuple(Fault)) if fails else None)
 
     def _finish(self) -> None:
-        self.world.finish(self._one_of(self.world.runs))
+        self.system.finish(self._one_of(self.system.invocations))
 
     def _crash(self) -> None:
         self._crashes_left -= 1
-        self.world.crash(self._one_of(self.world.runs))
+        self.system.crash(self._one_of(self.system.invocations))
 
-    def _repeat(self) -> None:
-        """SQS delivers a message although it is hidden; the function may be at work on it, or have just settled it."""
+    def _redeliver(self) -> None:
+        """Deliver a hidden message again; the function may be handling it, or have just finished it."""
         self._repeats_left -= 1
-        self.world.queue.deliver_again(self._one_of(self.world.queue.messages))
+        self.system.queue.redeliver(self._one_of(self.system.queue.messages))
 
     def _wait(self) -> None:
-        self.world.pass_time(self._one_of((1, 4, 11, 45, 400)))
+        self.system.pass_time(self._one_of((1, 4, 11, 45, 400)))
 
-    def _die_or_finish(self, run: Run) -> None:
-        if not any(DEADLY in receipt.body for receipt in run.batch):
-            self.world.finish(run)
+    def _crash_or_finish(self, invocation: Invocation) -> None:
+        if not any(CRASHING in receipt.body for receipt in invocation.batch):
+            self.system.finish(invocation)
             return
         for _ in range(self._pick(6)):
-            if not run.finished:
-                self.world.advance(run)
-        if not run.finished:
-            self.world.crash(run)
+            if not invocation.finished:
+                self.system.advance(invocation)
+        if not invocation.finished:
+            self.system.crash(invocation)

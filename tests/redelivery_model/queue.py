@@ -1,27 +1,27 @@
-"""A model of an SQS standard queue, and of what Lambda makes of a function's answer, over a clock that tests move."""
+"""A model of an SQS standard queue, and of Lambda's partial batch responses, over a clock of the tests."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-LONGEST_HIDDEN_S = 12 * 3600
-AT_ONCE = 10
-MOST_IN_FLIGHT = 120_000
+MAX_VISIBILITY_TIMEOUT_S = 12 * 3600
+MAX_BATCH = 10
+MAX_IN_FLIGHT = 120_000
 
 
 @dataclass
 class Clock:
-    """The time, in seconds since the world began."""
+    """The time, in seconds since the start of the history."""
 
     now_s: int = 0
 
 
-class RefusedError(Exception):
+class RequestRefusedError(Exception):
     """SQS refuses a request; the text is its error code."""
 
 
 @dataclass(eq=False)
 class Message:
-    """What lies in a queue; `received_s` and `handle` are of its latest receipt."""
+    """A message in a queue; `received_s` and `handle` are of its latest receive."""
 
     message_id: str
     body: str
@@ -48,8 +48,8 @@ class Receipt:
 class Queue:
     """A standard queue (source: Amazon SQS Developer Guide, "Amazon SQS visibility timeout", "… dead-letter queues").
 
-    A message is hidden from its receipt for `visibility_s`, and deleted `retention_s` after its first sending. What was
-    received `max_receives` times goes to `dead_letters` in place of one more receipt.
+    A message is hidden for `visibility_s` from its receive, and deleted `retention_s` after its first sending. After
+    `max_receives` receives it is moved to `dead_letters` in place of one more receive.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Queue:
         retention_s: int = 4 * 24 * 3600,
         max_receives: int | None = None,
         dead_letters: "Queue | None" = None,
-        most_in_flight: int = MOST_IN_FLIGHT,
+        max_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
         self.messages: list[Message] = []
         self.expired: list[Message] = []
@@ -69,65 +69,65 @@ class Queue:
         self._retention_s = retention_s
         self._max_receives = max_receives
         self._dead_letters = dead_letters
-        self._most_in_flight = most_in_flight
+        self._max_in_flight = max_in_flight
         self._sent = 0
 
     def send(self, body: str, attributes: Mapping[str, str] | None = None) -> Message:
-        """Takes a message in."""
+        """Add a message."""
         self._sent += 1
         now_s = self._clock.now_s
         message = Message(f"message-{self._sent}", body, now_s, now_s, attributes or {})
         self.messages.append(message)
         return message
 
-    def receive(self, most: int = AT_ONCE) -> list[Receipt]:
-        """Hands over visible messages, those first that have been visible for longest."""
+    def receive(self, max_messages: int = MAX_BATCH) -> list[Receipt]:
+        """Return visible messages, those first that have been visible for longest."""
         self._expire()
         receipts: list[Receipt] = []
         for message in sorted(self._visible(), key=lambda message: message.visible_s):
-            if len(receipts) == min(most, AT_ONCE) or self.in_flight() >= self._most_in_flight:
+            if len(receipts) == min(max_messages, MAX_BATCH) or self.in_flight() >= self._max_in_flight:
                 break
             if self._dead_letters and message.receives == self._max_receives:
                 self.messages.remove(message)
                 self._dead_letters.messages.append(message)
                 message.handle, message.visible_s = None, self._clock.now_s
             else:
-                receipts.append(self._hand_over(message))
+                receipts.append(self._receive_one(message))
         return receipts
 
     def delete(self, handle: str) -> None:
-        """Deletes a message; an older receipt's handle deletes nothing, and is no error."""
+        """Delete a message; the handle of an older receive deletes nothing, and is no error."""
         self.messages = [message for message in self.messages if message.handle != handle]
 
     def change_visibility(self, handle: str, timeout_s: int) -> None:
-        """Hides a message for so long from now, 12 hours from its receipt at most. Raises RefusedError."""
+        """Hide a message for a time from now, until 12 hours after its receive at most. Raises RequestRefusedError."""
         self._expire()
         message = next((message for message in self.messages if message.handle == handle), None)
         if message is None:
-            raise RefusedError("InvalidParameterValue")
+            raise RequestRefusedError("InvalidParameterValue")
         if message.visible_s <= self._clock.now_s:
-            raise RefusedError("MessageNotInflight")
-        if not 0 <= timeout_s <= LONGEST_HIDDEN_S - (self._clock.now_s - message.received_s):
-            raise RefusedError("InvalidParameterValue: TotalVisibilityTimeout")
+            raise RequestRefusedError("MessageNotInflight")
+        if not 0 <= timeout_s <= MAX_VISIBILITY_TIMEOUT_S - (self._clock.now_s - message.received_s):
+            raise RequestRefusedError("InvalidParameterValue: TotalVisibilityTimeout")
         message.visible_s = self._clock.now_s + timeout_s
 
-    def deliver_again(self, message: Message) -> None:
-        """Shows a message although it is hidden, or was deleted: standard queues deliver at least once."""
+    def redeliver(self, message: Message) -> None:
+        """Make a message visible although it is hidden, or was deleted: standard queues deliver at least once."""
         if message not in self.messages:
             self.messages.append(message)
         message.visible_s = self._clock.now_s
 
     def in_flight(self) -> int:
-        """How many messages are received, hidden and not deleted."""
+        """Return the number of messages that are received, hidden and not deleted."""
         return sum(message.handle is not None and message.visible_s > self._clock.now_s for message in self.messages)
 
     def _visible(self) -> list[Message]:
         return [message for message in self.messages if message.visible_s <= self._clock.now_s]
 
-    def _hand_over(self, message: Message) -> Receipt:
+    def _receive_one(self, message: Message) -> Receipt:
         now_s = self._clock.now_s
         message.receives += 1
-        message.handle = f"{message.message_id}, receipt {message.receives}"
+        message.handle = f"{message.message_id}, receive {message.receives}"
         message.received_s, message.visible_s = now_s, now_s + self._visibility_s
         return Receipt(message.handle, message.message_id, message.body, message.sent_s, message.receives, now_s)
 
@@ -137,13 +137,13 @@ class Queue:
         self.messages = [message for message in self.messages if message not in old]
 
 
-def failed_ids(answer: object, batch: Collection[str]) -> set[str]:
-    """Which messages of a batch, by their ids, Lambda leaves in the queue after this answer; the others it deletes.
+def failed_ids(response: object, batch: Collection[str]) -> set[str]:
+    """Return the ids of a batch's messages that Lambda leaves in the queue after this response; it deletes the others.
 
-    Source: AWS Lambda Developer Guide, "Implementing partial batch responses": nothing named means that all succeeded,
-    whatever cannot be understood means that all failed. So does an error of the function, which has no answer.
+    Source: AWS Lambda Developer Guide, "Implementing partial batch responses": a response without ids means that all
+    succeeded, an invalid one means that all failed. So does an error of the function, which has no response.
     """
-    match answer:
+    match response:
         case None | {"batchItemFailures": None | []}:
             return set()
         case {"batchItemFailures": [*failures]}:

@@ -1,10 +1,10 @@
-"""The model of SQS keeps the rules that AWS documents."""
+"""The model of SQS follows the rules that AWS documents."""
 
 from typing import Any
 
 import pytest
 
-from tests.redelivery_model.queue import Clock, Message, Queue, Receipt, RefusedError, failed_ids
+from tests.redelivery_model.queue import Clock, Message, Queue, Receipt, RequestRefusedError, failed_ids
 
 HOUR_S = 3600
 
@@ -19,7 +19,7 @@ def receive_one(queue: Queue) -> Receipt:
     return receipt
 
 
-def test_a_received_message_is_hidden_and_then_comes_again_with_its_count(clock: Clock) -> None:
+def test_received_message_is_hidden_then_redelivered_with_count(clock: Clock) -> None:
     queue = Queue(clock, visibility_s=360)
     queue.send("body")
     assert receive_one(queue).receives == 1
@@ -31,14 +31,14 @@ def test_a_received_message_is_hidden_and_then_comes_again_with_its_count(clock:
     assert receive_one(queue).receives == 2
 
 
-def test_no_more_than_ten_are_received_at_once(clock: Clock) -> None:
+def test_receive_returns_at_most_ten_messages(clock: Clock) -> None:
     queue = Queue(clock)
     for _ in range(12):
         queue.send("body")
     assert [len(queue.receive()), len(queue.receive()), len(queue.receive(1))] == [10, 2, 0]
 
 
-def test_visibility_counts_from_its_change(clock: Clock) -> None:
+def test_visibility_timeout_starts_at_its_change(clock: Clock) -> None:
     queue = Queue(clock, visibility_s=360)
     queue.send("body")
     handle = receive_one(queue).handle
@@ -48,31 +48,31 @@ def test_visibility_counts_from_its_change(clock: Clock) -> None:
     assert receive_one(queue).receives == 2
 
 
-def test_twelve_hours_count_from_the_receipt(clock: Clock) -> None:
+def test_maximum_of_twelve_hours_starts_at_the_receive(clock: Clock) -> None:
     queue = Queue(clock, visibility_s=360)
     queue.send("body")
     handle = receive_one(queue).handle
     clock.now_s = 60
-    with pytest.raises(RefusedError, match="TotalVisibilityTimeout"):
+    with pytest.raises(RequestRefusedError, match="TotalVisibilityTimeout"):
         queue.change_visibility(handle, 12 * HOUR_S - 59)
     queue.change_visibility(handle, 12 * HOUR_S - 60)
 
 
-def test_only_the_latest_receipt_counts(clock: Clock) -> None:
+def test_only_latest_receipt_handle_is_valid(clock: Clock) -> None:
     queue = Queue(clock, visibility_s=30)
     queue.send("body")
     stale = receive_one(queue).handle
     clock.now_s = 30
-    with pytest.raises(RefusedError, match="MessageNotInflight"):
+    with pytest.raises(RequestRefusedError, match="MessageNotInflight"):
         queue.change_visibility(stale, 60)
     receive_one(queue)
     queue.delete(stale)
     assert len(queue.messages) == 1
-    with pytest.raises(RefusedError, match="InvalidParameterValue"):
+    with pytest.raises(RequestRefusedError, match="InvalidParameterValue"):
         queue.change_visibility(stale, 60)
 
 
-def test_a_message_goes_to_the_dead_letters_in_place_of_one_receipt_too_many(clock: Clock) -> None:
+def test_message_after_max_receives_is_dead_lettered(clock: Clock) -> None:
     dead = Queue(clock, retention_s=14 * 24 * HOUR_S)
     queue = Queue(clock, visibility_s=10, max_receives=2, dead_letters=dead)
     queue.send("body")
@@ -83,7 +83,7 @@ def test_a_message_goes_to_the_dead_letters_in_place_of_one_receipt_too_many(clo
     assert [(message.body, message.sent_s, message.attributes) for message in dead.messages] == [("body", 0, {})]
 
 
-def test_dead_letters_are_kept_from_their_first_sending(clock: Clock) -> None:
+def test_dead_letter_retention_starts_at_first_sending(clock: Clock) -> None:
     dead = Queue(clock, retention_s=100)
     queue = Queue(clock, visibility_s=10, max_receives=1, dead_letters=dead)
     queue.send("body")
@@ -95,7 +95,7 @@ def test_dead_letters_are_kept_from_their_first_sending(clock: Clock) -> None:
     assert len(dead.expired) == 1
 
 
-def test_what_is_too_old_is_gone_even_if_it_was_never_received(clock: Clock) -> None:
+def test_expired_message_is_deleted_unreceived(clock: Clock) -> None:
     queue = Queue(clock, retention_s=100)
     queue.send("body")
     clock.now_s = 100
@@ -103,21 +103,21 @@ def test_what_is_too_old_is_gone_even_if_it_was_never_received(clock: Clock) -> 
     assert len(queue.expired) == 1
 
 
-def test_a_standard_queue_may_deliver_what_is_hidden_or_deleted(clock: Clock) -> None:
+def test_hidden_or_deleted_message_can_be_redelivered(clock: Clock) -> None:
     queue = Queue(clock)
     message: Message = queue.send("body")
     first = receive_one(queue)
-    queue.deliver_again(message)
+    queue.redeliver(message)
     second = receive_one(queue)
     assert (first.receives, second.receives) == (1, 2)
     queue.delete(second.handle)
     assert queue.receive() == []
-    queue.deliver_again(message)
+    queue.redeliver(message)
     assert receive_one(queue).receives == 3
 
 
-def test_beyond_what_may_be_in_flight_messages_wait(clock: Clock) -> None:
-    queue = Queue(clock, most_in_flight=2)
+def test_messages_beyond_in_flight_limit_wait(clock: Clock) -> None:
+    queue = Queue(clock, max_in_flight=2)
     for _ in range(3):
         queue.send("body")
     receipts = queue.receive()
@@ -126,13 +126,13 @@ def test_beyond_what_may_be_in_flight_messages_wait(clock: Clock) -> None:
     assert len(queue.receive()) == 1
 
 
-@pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}])
-def test_nothing_named_means_that_all_succeeded(answer: Any) -> None:  # noqa: ANN401 (whatever a function answers)
-    assert failed_ids(answer, ["a", "b"]) == set()
+@pytest.mark.parametrize("response", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}])
+def test_response_without_ids_means_all_succeeded(response: Any) -> None:  # noqa: ANN401 (any response of a function)
+    assert failed_ids(response, ["a", "b"]) == set()
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         "not an object",
         {"batchItemFailures": "a"},
@@ -143,9 +143,9 @@ def test_nothing_named_means_that_all_succeeded(answer: Any) -> None:  # noqa: A
         {"batchItemFailures": [{"itemIdentifier": "a"}, {"itemIdentifier": "unknown"}]},
     ],
 )
-def test_what_cannot_be_understood_means_that_all_failed(answer: Any) -> None:  # noqa: ANN401 (likewise)
-    assert failed_ids(answer, ["a", "b"]) == {"a", "b"}
+def test_invalid_response_means_all_failed(response: Any) -> None:  # noqa: ANN401 (any response of a function)
+    assert failed_ids(response, ["a", "b"]) == {"a", "b"}
 
 
-def test_the_named_ones_come_again() -> None:
+def test_response_with_ids_means_these_failed() -> None:
     assert failed_ids({"batchItemFailures": [{"itemIdentifier": "b"}]}, ["a", "b"]) == {"b"}

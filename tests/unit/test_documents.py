@@ -11,9 +11,10 @@ import pytest
 from botocore.validate import validate_parameters
 from samcli.yamlhelper import yaml_parse
 
+from localdev.expanded import monitoring
 from media_cleanup.triggers.parsing import S3_BATCH_SCHEMA
 from tests.conftest import EVENTS
-from tests.unit.test_template import TEMPLATE
+from tests.unit.test_template import TEMPLATE, permissions
 from tools.settings_page import PAGE, settings_page
 
 ROOT = EVENTS.parent
@@ -63,14 +64,15 @@ def test_the_command_for_a_batch_job_is_one_that_s3_takes() -> None:
     assert invoke["InvocationSchemaVersion"] == S3_BATCH_SCHEMA
     for placeholder in (invoke["FunctionArn"], asked["RoleArn"]):
         assert placeholder.strip("<>") in TEMPLATE["Outputs"]
-    kept = TEMPLATE["Resources"]["BackfillRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][2]
-    assert kept["Resource"]["Fn::Sub"][0].endswith(f"/{asked['Report']['Prefix']}/*")
+    folder, _ = permissions("BackfillRole")["ReadManifestAndWriteReport"]["Resource"]["Fn::Sub"]
+    assert folder.endswith(f"/{asked['Report']['Prefix']}/*")
 
 
 def test_the_keys_policy_admits_the_services_that_send_to_queues_and_topic() -> None:
     [text] = re.findall(r"```json\n(.*?)```", (ROOT / "docs/kms.md").read_text(), flags=re.DOTALL)
     _, senders, logs = json.loads(text)["Statement"]
-    policies = [one for one in TEMPLATE["Resources"].values() if one["Type"].endswith(("QueuePolicy", "TopicPolicy"))]
+    resources = [*TEMPLATE["Resources"].values(), *monitoring()["Resources"].values()]
+    policies = [one for one in resources if one["Type"].endswith(("QueuePolicy", "TopicPolicy"))]
     sending = set(re.findall(r'"Service": "([a-z0-9.]+)"', json.dumps(policies)))
     assert set(senders["Principal"]["Service"]) == sending >= {"s3.amazonaws.com", "events.amazonaws.com"}
     assert set(senders["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}

@@ -1,4 +1,4 @@
-"""The template, as CloudFormation sees it, keeps AWS's rules, and agrees with the code."""
+"""The template, after SAM's transform, follows AWS's rules and agrees with the code."""
 
 import json
 import re
@@ -22,33 +22,35 @@ TEMPLATE = expanded()
 RESOURCES = {name: resource.get("Properties", {}) for name, resource in TEMPLATE["Resources"].items()}
 
 
-class Side(NamedTuple):
-    """The names of what one function works with."""
+class Pipeline(NamedTuple):
+    """The logical ids of a function that polls a queue, and of the resources around it."""
 
     function: str
     queue: str
-    dead: str
+    dead_letter_queue: str
     rule: str
     mapping: str
 
 
-SIDES = [
-    Side(
+PIPELINES = [
+    Pipeline(
         "DeleteMediaFunction",
         "DeletionQueue",
         "DeletionDeadLetterQueue",
         "DeletedObjectsRule",
         "DeleteMediaFunctionDeletions",
     ),
-    Side("IndexMediaFunction", "IndexQueue", "IndexDeadLetterQueue", "StoredObjectsRule", "IndexMediaFunctionStores"),
+    Pipeline(
+        "IndexMediaFunction", "IndexQueue", "IndexDeadLetterQueue", "StoredObjectsRule", "IndexMediaFunctionStores"
+    ),
 ]
-on_both_sides = pytest.mark.parametrize("side", SIDES, ids=lambda side: side.function)
+each_pipeline = pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda pipeline: pipeline.function)
 SWEEP = "SweepIndexFunction"
-FUNCTIONS = [*(side.function for side in SIDES), SWEEP]
+FUNCTIONS = [*(pipeline.function for pipeline in PIPELINES), SWEEP]
 each_function = pytest.mark.parametrize("function", FUNCTIONS)
 
 
-def test_the_names_that_others_rely_on() -> None:
+def test_public_names_of_template_are_unchanged() -> None:
     assert {
         *("DeleteMediaFunction", "DeletionQueue", "DeletionDeadLetterQueue", "CredentialsSecret", "SourceBucket"),
         *("IndexMediaFunction", "IndexQueue", "IndexDeadLetterQueue", "MediaIndexTable", "IdempotencyTable"),
@@ -66,65 +68,99 @@ def test_the_names_that_others_rely_on() -> None:
     } == TEMPLATE["Outputs"].keys()
 
 
-@on_both_sides
-def test_a_queue_hides_a_message_for_six_times_the_functions_timeout(side: Side) -> None:
-    assert RESOURCES[side.queue]["VisibilityTimeout"] >= 6 * RESOURCES[side.function]["Timeout"]
+@each_pipeline
+def test_visibility_timeout_is_six_times_function_timeout(pipeline: Pipeline) -> None:
+    assert RESOURCES[pipeline.queue]["VisibilityTimeout"] >= 6 * RESOURCES[pipeline.function]["Timeout"]
 
 
-@on_both_sides
-def test_a_dead_letter_queue_keeps_longer_and_takes_larger_messages(side: Side) -> None:
-    assert RESOURCES[side.dead]["MessageRetentionPeriod"] > RESOURCES[side.queue]["MessageRetentionPeriod"]
-    assert RESOURCES[side.dead]["MaximumMessageSize"] > RESOURCES[side.queue]["MaximumMessageSize"]
-    target = {"Fn::GetAtt": [side.dead, "Arn"]}
-    assert RESOURCES[side.queue]["RedrivePolicy"] == {"deadLetterTargetArn": target, "maxReceiveCount": 20}
+@each_pipeline
+def test_dead_letter_queue_has_longer_retention_and_larger_size(pipeline: Pipeline) -> None:
+    assert (
+        RESOURCES[pipeline.dead_letter_queue]["MessageRetentionPeriod"]
+        > RESOURCES[pipeline.queue]["MessageRetentionPeriod"]
+    )
+    assert RESOURCES[pipeline.dead_letter_queue]["MaximumMessageSize"] > RESOURCES[pipeline.queue]["MaximumMessageSize"]
+    target = {"Fn::GetAtt": [pipeline.dead_letter_queue, "Arn"]}
+    assert RESOURCES[pipeline.queue]["RedrivePolicy"] == {"deadLetterTargetArn": target, "maxReceiveCount": 20}
 
 
-@on_both_sides
-def test_partial_failures_are_on_and_concurrency_is_capped_at_the_mapping(side: Side) -> None:
-    mapping = RESOURCES[side.mapping]
-    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [side.queue, "Arn"]}
+@each_pipeline
+def test_mapping_reports_partial_failures_and_caps_concurrency(pipeline: Pipeline) -> None:
+    mapping = RESOURCES[pipeline.mapping]
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [pipeline.queue, "Arn"]}
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ScalingConfig"]["MaximumConcurrency"]
-    assert "ReservedConcurrentExecutions" not in RESOURCES[side.function]
+    assert "ReservedConcurrentExecutions" not in RESOURCES[pipeline.function]
     assert "FilterCriteria" not in mapping  # messages that a filter rejects are deleted
 
 
-@on_both_sides
-def test_events_without_a_queue_have_a_failure_destination(side: Side) -> None:
-    destination = RESOURCES[f"{side.function}EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
-    assert destination == {"Destination": {"Fn::GetAtt": [side.dead, "Arn"]}}
-    [target] = RESOURCES[side.rule]["Targets"]
-    assert target["Arn"] == {"Fn::GetAtt": [side.queue, "Arn"]}
-    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [side.dead, "Arn"]}}
+@each_pipeline
+def test_event_without_queue_has_failure_destination(pipeline: Pipeline) -> None:
+    destination = RESOURCES[f"{pipeline.function}EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+    assert destination == {"Destination": {"Fn::GetAtt": [pipeline.dead_letter_queue, "Arn"]}}
+    [target] = RESOURCES[pipeline.rule]["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": [pipeline.queue, "Arn"]}
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [pipeline.dead_letter_queue, "Arn"]}}
 
 
-@on_both_sides
-def test_queues_admit_only_who_sends_to_them_and_by_tls(side: Side) -> None:
+def statements_of(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The statements of a policy document, including those that depend on a condition."""
+    return [each.get("Fn::If", [None, each])[1] for each in document["Statement"]]
+
+
+def resources_of(kind: str) -> list[dict[str, Any]]:
+    """The properties of all resources of a type."""
+    return [one["Properties"] for one in TEMPLATE["Resources"].values() if one["Type"] == kind]
+
+
+def queue_statements(queue: str, effect: str) -> dict[str, dict[str, Any]]:
+    """The statements of a queue's policy with an effect, by Sid."""
+    [policy] = [one for one in resources_of("AWS::SQS::QueuePolicy") if {"Ref": queue} in one["Queues"]]
+    statements = statements_of(policy["PolicyDocument"])
+    assert all(one["Resource"] == {"Fn::GetAtt": [queue, "Arn"]} for one in statements)
+    return {one["Sid"]: one for one in statements if one["Effect"] == effect}
+
+
+@each_pipeline
+def test_queue_admits_only_s3_and_its_rule(pipeline: Pipeline) -> None:
     by_rule = {
-        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [side.rule, "Arn"]}},
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [pipeline.rule, "Arn"]}},
         "StringEqualsIfExists": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
     }
-    without_tls, by_s3, by_eventbridge = statements_about(side.queue)
-    without_tls_either, by_eventbridge_either = statements_about(side.dead)
-    assert by_s3["Condition"].keys() == {"StringEquals", "ArnEquals"}
-    assert by_eventbridge["Condition"] == by_eventbridge_either["Condition"] == by_rule
-    for statement in (by_s3, by_eventbridge, by_eventbridge_either):
-        assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
-    for statement in (without_tls, without_tls_either):
-        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "sqs:*")
+    senders = queue_statements(pipeline.queue, "Allow")
+    assert senders.keys() == {"AllowS3Notifications", "AllowEventBridgeRule"}
+    from_s3, from_rule = senders["AllowS3Notifications"], senders["AllowEventBridgeRule"]
+    assert from_s3["Action"] == from_rule["Action"] == "sqs:SendMessage"
+    assert from_s3["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert from_s3["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert from_s3["Condition"]["ArnEquals"]["aws:SourceArn"] == bucket_arn_by_name()
+    assert from_rule["Principal"] == {"Service": "events.amazonaws.com"}
+    assert from_rule["Condition"] == by_rule
+    [to_dead_letters] = queue_statements(pipeline.dead_letter_queue, "Allow").values()
+    assert to_dead_letters == from_rule | {"Resource": {"Fn::GetAtt": [pipeline.dead_letter_queue, "Arn"]}}
 
 
-def statements_about(queue: str) -> list[Any]:
-    """What a queue's policy says, whatever the conditions."""
-    policy = RESOURCES[f"{queue}Policy"]
-    assert policy["Queues"] == [{"Ref": queue}]
-    statements = [each.get("Fn::If", [None, each])[1] for each in policy["PolicyDocument"]["Statement"]]
-    assert all(statement["Resource"] == {"Fn::GetAtt": [queue, "Arn"]} for statement in statements)
-    return statements
+def bucket_arn_by_name() -> dict[str, Any]:
+    """The ARN of the source bucket, built from its name."""
+    name, variables = RESOURCES["SourceBucket"]["BucketName"]["Fn::Sub"]
+    return {"Fn::Sub": [f"arn:${{AWS::Partition}}:s3:::{name}", variables]}
 
 
-def test_the_bucket_tells_of_both_families_of_deletions_and_of_stores_and_tags() -> None:
+@pytest.mark.parametrize("queue", [name for one in PIPELINES for name in (one.queue, one.dead_letter_queue)])
+def test_queue_denies_insecure_transport(queue: str) -> None:
+    [deny] = queue_statements(queue, "Deny").values()
+    assert (deny["Principal"], deny["Action"]) == ("*", "sqs:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_source_bucket_denies_insecure_transport() -> None:
+    [deny] = statements_of(RESOURCES["SourceBucketPolicy"]["PolicyDocument"])
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert deny["Resource"] == [{"Fn::GetAtt": ["SourceBucket", "Arn"]}, {"Fn::Sub": "${SourceBucket.Arn}/*"}]
+
+
+def test_source_bucket_sends_all_kinds_of_events() -> None:
     notifications = RESOURCES["SourceBucket"]["NotificationConfiguration"]["QueueConfigurations"]
     assert {each["Event"]: each["Queue"]["Fn::GetAtt"][0] for each in notifications} == {
         "s3:ObjectRemoved:*": "DeletionQueue",
@@ -135,8 +171,8 @@ def test_the_bucket_tells_of_both_families_of_deletions_and_of_stores_and_tags()
     assert TEMPLATE["Resources"]["SourceBucket"]["DependsOn"] == ["DeletionQueuePolicy", "IndexQueuePolicy"]
 
 
-def test_the_rules_let_through_what_the_functions_understand() -> None:
-    kinds = {rule: RESOURCES[rule]["EventPattern"]["detail-type"] for rule in (side.rule for side in SIDES)}
+def test_rules_match_event_types_that_functions_process() -> None:
+    kinds = {rule: RESOURCES[rule]["EventPattern"]["detail-type"] for rule in (pipeline.rule for pipeline in PIPELINES)}
     assert kinds == {
         "DeletedObjectsRule": ["Object Deleted"],
         "StoredObjectsRule": ["Object Created", "Object Tags Added"],
@@ -144,7 +180,7 @@ def test_the_rules_let_through_what_the_functions_understand() -> None:
 
 
 @pytest.mark.parametrize("name", ["MediaIndexTable", "IdempotencyTable"])
-def test_the_tables_are_kept_safe(name: str) -> None:
+def test_table_is_backed_up_and_encrypted(name: str) -> None:
     table = RESOURCES[name]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
@@ -155,7 +191,7 @@ def test_the_tables_are_kept_safe(name: str) -> None:
     ("function", "settings"),
     [*zip(FUNCTIONS, (DeleteMediaSettings, IndexMediaSettings, SweepIndexSettings), strict=True)],
 )
-def test_every_setting_that_the_code_reads_is_set_and_none_besides(
+def test_environment_has_exactly_the_settings_that_code_reads(
     function: str, settings: type[DeleteMediaSettings | IndexMediaSettings | SweepIndexSettings]
 ) -> None:
     read: set[str] = set()
@@ -178,19 +214,26 @@ def test_every_setting_that_the_code_reads_is_set_and_none_besides(
     assert variables.keys() == read
 
 
-def test_the_default_pattern_is_the_codes_own() -> None:
+def test_default_key_pattern_is_that_of_code() -> None:
     assert TEMPLATE["Parameters"]["ObjectKeyPattern"]["Default"] == DEFAULT_OBJECT_KEY_PATTERN
 
 
-BY_QUEUE = {
-    "ReadQueue": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
-    "DeadLetter": "sqs:SendMessage",
-}
+def permissions(role: str) -> dict[str, dict[str, Any]]:
+    """The statements of a role, by Sid: of its inline policies and of its managed policies."""
+    managed = [RESOURCES[arn["Ref"]] for arn in RESOURCES[role].get("ManagedPolicyArns", [])]
+    policies = [*RESOURCES[role]["Policies"], *managed]
+    statements = [one for policy in policies for one in statements_of(policy["PolicyDocument"])]
+    assert all(statement["Effect"] == "Allow" for statement in statements)
+    by_sid = {statement["Sid"]: statement for statement in statements}
+    assert len(by_sid) == len(statements)
+    return by_sid
+
+
 SHARED = {
     "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
-    "TellMissingObjects": "s3:ListBucket",
-    "UseOwnKey": ["kms:Decrypt", "kms:GenerateDataKey"],
     "SendTraces": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+    "ListBucketForNotFound": "s3:ListBucket",
+    "UseCustomerManagedKey": ["kms:Decrypt", "kms:GenerateDataKey"],
 }
 
 
@@ -199,31 +242,29 @@ SHARED = {
     [
         (
             "DeleteMediaRole",
-            BY_QUEUE
-            | {
-                "ReadQueue": [
+            {
+                "PollQueue": [
                     "sqs:ReceiveMessage",
                     "sqs:DeleteMessage",
                     "sqs:ChangeMessageVisibility",
                     "sqs:GetQueueAttributes",
                 ],
-                "RememberDeletions": [
-                    "dynamodb:PutItem",
-                    "dynamodb:UpdateItem",
-                    "dynamodb:DeleteItem",
-                ],
+                "SendDeadLetters": "sqs:SendMessage",
+                "WriteIdempotencyRecords": ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
                 "ReadCredentials": "secretsmanager:GetSecretValue",
-                "ReadIndex": ["dynamodb:Query", "dynamodb:DeleteItem"],
-                "LookAtObjects": "s3:GetObject",
+                "DecryptCredentials": "kms:Decrypt",
+                "ReadAndDeleteLinks": ["dynamodb:Query", "dynamodb:DeleteItem"],
+                "ReadObjects": "s3:GetObject",
             },
         ),
         (
             "IndexMediaRole",
-            BY_QUEUE
-            | {
-                "AskForDeletions": "sqs:SendMessage",
-                "WriteIndex": ["dynamodb:Query", "dynamodb:UpdateItem"],
-                "LookAtObjects": [
+            {
+                "PollQueue": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                "SendDeadLetters": "sqs:SendMessage",
+                "SendDeletionRequests": "sqs:SendMessage",
+                "ReadAndWriteLinks": ["dynamodb:Query", "dynamodb:UpdateItem"],
+                "ReadObjects": [
                     "s3:GetObject",
                     "s3:GetObjectVersion",
                     "s3:GetObjectTagging",
@@ -234,52 +275,95 @@ SHARED = {
         (
             "SweepIndexRole",
             {
-                "AskForDeletions": "sqs:SendMessage",
-                "ReadIndex": ["dynamodb:Scan", "dynamodb:Query", "dynamodb:GetItem"],
-                "RememberProgress": "dynamodb:PutItem",
-                "LookAtObjects": ["s3:GetObject", "s3:GetObjectVersion"],
+                "SendDeletionRequests": "sqs:SendMessage",
+                "ReadLinks": ["dynamodb:Scan", "dynamodb:Query", "dynamodb:GetItem"],
+                "WriteSweepCheckpoint": "dynamodb:PutItem",
+                "ReadObjects": ["s3:GetObject", "s3:GetObjectVersion"],
             },
         ),
     ],
 )
-def test_a_role_may_do_no_more_than_it_needs(role: str, actions: dict[str, object]) -> None:
-    statements = RESOURCES[role]["Policies"][0]["PolicyDocument"]["Statement"]
-    plain = [statement.get("Fn::If", [None, statement])[1] for statement in statements]
-    assert {statement["Sid"]: statement["Action"] for statement in plain} == SHARED | actions
-    for statement in plain:
-        # X-Ray knows no resources; else a star stands for the objects of a bucket
-        stars = statement["Sid"] in {"SendTraces", "LookAtObjects"}
-        assert ("*" in json.dumps(statement["Resource"])) == stars
+def test_role_allows_only_required_actions(role: str, actions: dict[str, object]) -> None:
+    allowed = permissions(role)
+    assert {sid: statement["Action"] for sid, statement in allowed.items()} == SHARED | actions
+    wildcards = {sid for sid, statement in allowed.items() if "*" in json.dumps(statement["Resource"])}
+    assert wildcards == {"SendTraces", "ReadObjects"}  # X-Ray has no resources; objects are those of a bucket
 
 
-def test_the_sweep_writes_nothing_but_how_far_it_has_come() -> None:
-    statements = RESOURCES["SweepIndexRole"]["Policies"][0]["PolicyDocument"]["Statement"]
-    [writing] = [each for each in statements if each.get("Sid") == "RememberProgress"]
-    assert writing["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [_KEY["object"]["S"]]}}
+BUCKET_NAME = {"Fn::If": ["CreatesBucket", {"Ref": "SourceBucket"}, {"Ref": "SourceBucketName"}]}
+BUCKET_ARN = {
+    "Fn::If": [
+        "HasExistingBuckets",
+        {"Fn::Sub": "arn:${AWS::Partition}:s3:::${SourceBucketName}"},
+        {"Fn::GetAtt": ["SourceBucket", "Arn"]},
+    ]
+}
 
 
-def test_the_sweep_is_scheduled_where_it_is_asked_for() -> None:
+@pytest.mark.parametrize("role", ["DeleteMediaRole", "IndexMediaRole", "SweepIndexRole"])
+def test_role_reads_only_source_buckets(role: str) -> None:
+    allowed = permissions(role)
+    objects = {"Fn::Sub": ["arn:${AWS::Partition}:s3:::${Bucket}/*", {"Bucket": BUCKET_NAME}]}
+    assert allowed["ReadObjects"]["Resource"] == objects
+    assert allowed["ListBucketForNotFound"]["Resource"] == BUCKET_ARN
+
+
+@pytest.mark.parametrize(
+    ("role", "sid", "services"),
+    [
+        *((role, "UseCustomerManagedKey", {"sqs", "dynamodb", "s3"}) for role in ("DeleteMediaRole", "IndexMediaRole")),
+        ("SweepIndexRole", "UseCustomerManagedKey", {"sqs", "dynamodb", "s3"}),
+        ("DeleteMediaRole", "DecryptCredentials", {"secretsmanager"}),
+        ("BackfillRole", "UseCustomerManagedKey", {"s3"}),
+    ],
+)
+def test_role_uses_key_only_through_services(role: str, sid: str, services: set[str]) -> None:
+    statement = permissions(role)[sid]
+    assert statement["Resource"] == {"Ref": "KmsKeyArn"}
+    through = json.dumps(statement["Condition"]["StringEquals"]["kms:ViaService"])
+    assert set(re.findall(r"([a-z0-9]+)[.]\$", through)) == services
+
+
+def test_managed_policy_belongs_to_functions_only() -> None:
+    holders = {name for name, one in RESOURCES.items() if "ManagedPolicyArns" in one}
+    assert holders == {"DeleteMediaRole", "IndexMediaRole", "SweepIndexRole"}
+    [policy] = resources_of("AWS::IAM::ManagedPolicy")
+    assert policy.keys() == {"PolicyDocument"}  # not attached to other roles, users or groups
+
+
+def test_sweep_writes_only_its_checkpoint() -> None:
+    allowed = permissions("SweepIndexRole")["WriteSweepCheckpoint"]
+    assert allowed["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [_KEY["object"]["S"]]}}
+
+
+def test_sweep_schedule_is_enabled_by_parameter() -> None:
     rule = RESOURCES["SweepIndexFunctionNextSlice"]
-    assert rule["State"] == {"Fn::If": ["Sweep", "ENABLED", "DISABLED"]}
+    assert rule["State"] == {"Fn::If": ["SweepEnabled", "ENABLED", "DISABLED"]}
     assert rule["ScheduleExpression"] == "rate(1 minute)"
     assert [target["Arn"] for target in rule["Targets"]] == [{"Ref": f"{SWEEP}Aliaslive"}]
-    assert TEMPLATE["Conditions"]["Sweep"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SweepEveryDays"}, "0"]}]}
+    assert TEMPLATE["Conditions"]["SweepEnabled"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SweepEveryDays"}, "0"]}]}
     assert TEMPLATE["Parameters"]["SweepEveryDays"]["Default"] == 0
 
 
-def test_a_batch_job_may_hand_over_objects_and_keep_its_lists_and_no_more() -> None:
-    role = RESOURCES["BackfillRole"]
-    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+def test_batch_job_is_trusted_in_own_account() -> None:
+    [trust] = RESOURCES["BackfillRole"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "batchoperations.s3.amazonaws.com"}
     assert trust["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    hand_over, list_objects, keep, own_key = role["Policies"][0]["PolicyDocument"]["Statement"]
-    assert own_key["Fn::If"][0] == "OwnKey"
-    assert hand_over["Action"] == "lambda:InvokeFunction"
-    assert hand_over["Resource"] == {"Ref": "IndexMediaFunctionAliaslive"}
-    assert TEMPLATE["Outputs"]["IndexMediaFunctionArn"]["Value"] == hand_over["Resource"]
-    assert list_objects["Action"] == "s3:PutInventoryConfiguration"
-    assert keep["Action"] == ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-    assert keep["Resource"]["Fn::Sub"][0] == "arn:${AWS::Partition}:s3:::${Bucket}/media-cleanup-backfill/*"
+
+
+def test_batch_job_invokes_function_and_uses_own_prefix_only() -> None:
+    allowed = permissions("BackfillRole")
+    assert {sid: statement["Action"] for sid, statement in allowed.items()} == {
+        "InvokeIndexFunction": "lambda:InvokeFunction",
+        "GenerateManifest": "s3:PutInventoryConfiguration",
+        "ReadManifestAndWriteReport": ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
+        "UseCustomerManagedKey": ["kms:Decrypt", "kms:GenerateDataKey"],
+    }
+    invoked = allowed["InvokeIndexFunction"]["Resource"]
+    assert invoked == {"Ref": "IndexMediaFunctionAliaslive"} == TEMPLATE["Outputs"]["IndexMediaFunctionArn"]["Value"]
+    assert allowed["GenerateManifest"]["Resource"] == BUCKET_ARN
+    folder = ["arn:${AWS::Partition}:s3:::${Bucket}/media-cleanup-backfill/*", {"Bucket": BUCKET_NAME}]
+    assert allowed["ReadManifestAndWriteReport"]["Resource"] == {"Fn::Sub": folder}
 
 
 @pytest.mark.parametrize(
@@ -293,12 +377,12 @@ def test_a_batch_job_may_hand_over_objects_and_keep_its_lists_and_no_more() -> N
         "IdempotencyTable",
     ],
 )
-def test_what_holds_data_outlives_the_stack(name: str) -> None:
+def test_resource_with_data_is_retained(name: str) -> None:
     assert TEMPLATE["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert TEMPLATE["Resources"][name]["UpdateReplacePolicy"] == "Retain"
 
 
-def test_nothing_has_a_name_that_two_stacks_of_one_account_would_share() -> None:
+def test_no_resource_name_is_shared_by_two_stacks() -> None:
     kinds = {"AWS::SQS::Queue": "QueueName", "AWS::Lambda::Function": "FunctionName", "AWS::IAM::Role": "RoleName"}
     for resource in TEMPLATE["Resources"].values():
         assert kinds.get(resource["Type"]) not in resource.get("Properties", {})
@@ -309,22 +393,22 @@ def test_nothing_has_a_name_that_two_stacks_of_one_account_would_share() -> None
     assert variables["Id"]["Fn::Select"][1]["Fn::Split"][1] == {"Ref": "AWS::StackId"}
 
 
-@on_both_sides
-def test_whoever_calls_a_function_calls_its_live_version(side: Side) -> None:
-    live = {"Ref": f"{side.function}Aliaslive"}
-    assert RESOURCES[side.mapping]["FunctionName"] == live
-    assert RESOURCES[f"{side.function}EventInvokeConfig"]["Qualifier"] == "live"
+@each_pipeline
+def test_function_is_invoked_by_live_alias(pipeline: Pipeline) -> None:
+    live = {"Ref": f"{pipeline.function}Aliaslive"}
+    assert RESOURCES[pipeline.mapping]["FunctionName"] == live
+    assert RESOURCES[f"{pipeline.function}EventInvokeConfig"]["Qualifier"] == "live"
     assert RESOURCES["DirectInvocationPermission"]["FunctionName"] == {"Ref": "DeleteMediaFunctionAliaslive"}
     assert TEMPLATE["Outputs"]["DeleteMediaFunctionArn"]["Value"] == {"Ref": "DeleteMediaFunctionAliaslive"}
 
 
 def referred(part: object) -> Iterator[str]:
-    """The names of whatever a part of the template refers to."""
+    """The names that a part of the template refers to, by Ref or in a Sub."""
+    if isinstance(part, str):
+        yield from re.findall(r"\$\{(\w+)\}", part)
     if isinstance(part, dict):
         if "Ref" in part:
             yield part["Ref"]
-        if isinstance(text := part.get("Fn::Sub"), str):
-            yield from re.findall(r"[$][{]([A-Za-z0-9]+)[}]", text)
         for inner in part.values():
             yield from referred(inner)
     if isinstance(part, list):
@@ -341,7 +425,7 @@ def parameters_in(part: object) -> set[str]:
 
 
 @each_function
-def test_changed_setting_publishes_a_new_version(function: str) -> None:
+def test_changed_setting_publishes_version(function: str) -> None:
     [version] = versions_of(function, TEMPLATE)
     settings = TEMPLATE["Parameters"].keys() & set(referred(RESOURCES[function]))
     assert settings
@@ -349,7 +433,7 @@ def test_changed_setting_publishes_a_new_version(function: str) -> None:
 
 
 @each_function
-def test_description_of_a_version_is_short_and_shows_no_number(function: str) -> None:
+def test_version_description_is_short_and_shows_no_number(function: str) -> None:
     [version] = versions_of(function, TEMPLATE)
     names = set(referred(RESOURCES[version]["Description"]))
     assert "DefaultBusinessPhone" not in names
@@ -357,7 +441,7 @@ def test_description_of_a_version_is_short_and_shows_no_number(function: str) ->
     assert sum(lengths) + len("settings") + len(names) <= 256
 
 
-def test_default_business_phone_is_where_functions_read_it_and_nowhere_else() -> None:
+def test_default_business_phone_is_only_where_functions_read_it() -> None:
     places = {name for name, resource in RESOURCES.items() if "DefaultBusinessPhone" in set(referred(resource))}
     assert places == {"DeleteMediaFunction", "IndexMediaFunction", "DeleteMediaSettings", "IndexMediaSettings"}
     for function in ("DeleteMediaFunction", "IndexMediaFunction"):
@@ -376,7 +460,7 @@ def test_longest_settings_fit_into_the_environment(function: str) -> None:
 
 @each_function
 @pytest.mark.parametrize("package", PACKED)
-def test_changed_code_makes_a_new_version_be_it_in_a_layer(function: str, package: str) -> None:
+def test_changed_function_or_layer_code_publishes_version(function: str, package: str) -> None:
     assert versions_of(function, TEMPLATE) == versions_of(function, expanded())
     changed = expanded(PACKED | {package: "s3://packages/changed"})
     assert versions_of(function, TEMPLATE) != versions_of(function, changed)
@@ -390,8 +474,13 @@ def versions_of(function: str, template: dict[str, Any]) -> list[str]:
 PREFERENCES = TEMPLATE["Parameters"]["DeploymentPreference"]["AllowedValues"]
 
 
+def test_each_deployment_preference_is_mapped() -> None:
+    assert [*TEMPLATE["Mappings"]["DeploymentPreferences"]["UsesCodeDeploy"]] == PREFERENCES
+    assert {"None", "AllAtOnce"} < set(PREFERENCES)
+
+
 @pytest.mark.parametrize("preference", PREFERENCES)
-def test_codedeploy_shifts_only_where_it_is_asked_to(preference: str) -> None:
+def test_codedeploy_is_used_only_by_preference(preference: str) -> None:
     template = expanded(DeploymentPreference=preference)
     groups = {
         name: resource["Properties"]
@@ -409,10 +498,10 @@ def test_codedeploy_shifts_only_where_it_is_asked_to(preference: str) -> None:
         assert alarms == ["DeleteMediaErrorsAlarm", "IndexMediaErrorsAlarm", "SweepIndexErrorsAlarm"]
 
 
-KEY = {"Fn::If": ["OwnKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+KEY = {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
 
 
-def test_all_that_holds_data_is_encrypted_and_takes_an_own_key() -> None:
+def test_data_is_encrypted_with_customer_managed_key_if_given() -> None:
     where: dict[str, Callable[[Any], Any]] = {
         "AWS::SQS::Queue": lambda queue: queue["KmsMasterKeyId"],
         "AWS::DynamoDB::Table": lambda table: table["SSESpecification"]["KMSMasterKeyId"],
@@ -426,27 +515,27 @@ def test_all_that_holds_data_is_encrypted_and_takes_an_own_key() -> None:
     held = [resource for resource in TEMPLATE["Resources"].values() if resource["Type"] in where]
     assert len(held) >= 10
     assert [where[resource["Type"]](resource["Properties"]) for resource in held] == [KEY] * len(held)
-    for queue in (queue for side in SIDES for queue in (side.queue, side.dead)):
-        assert RESOURCES[queue]["SqsManagedSseEnabled"] == {"Fn::If": ["OwnKey", False, True]}
+    for queue in (queue for pipeline in PIPELINES for queue in (pipeline.queue, pipeline.dead_letter_queue)):
+        assert RESOURCES[queue]["SqsManagedSseEnabled"] == {"Fn::If": ["HasKmsKey", False, True]}
 
 
-def test_every_function_logs_to_a_group_of_the_stack_that_forgets() -> None:
+def test_function_has_log_group_with_retention() -> None:
     functions = [each for each in TEMPLATE["Resources"].values() if each["Type"] == "AWS::Lambda::Function"]
     groups = [function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] for function in functions]
     assert len(set(groups)) == len(functions)
     assert all(RESOURCES[group]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups)
 
 
-def test_the_console_shows_each_parameter_once_with_a_label() -> None:
-    interface = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
-    shown = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
-    assert sorted(shown) == sorted(TEMPLATE["Parameters"]) == sorted(interface["ParameterLabels"])
+def test_each_parameter_has_group_and_description() -> None:
+    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [name for group in groups for name in group["Parameters"]]
+    assert sorted(shown) == sorted(TEMPLATE["Parameters"])
     for parameter in TEMPLATE["Parameters"].values():
         assert parameter["Description"]
         assert ("AllowedPattern" in parameter) <= ("ConstraintDescription" in parameter)
 
 
-def test_the_application_has_the_projects_version_and_licence() -> None:
+def test_application_has_version_and_license_of_project() -> None:
     application = TEMPLATE["Metadata"]["AWS::ServerlessRepo::Application"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert application["SemanticVersion"] == project["version"]
@@ -454,7 +543,7 @@ def test_the_application_has_the_projects_version_and_licence() -> None:
 
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])
-def test_the_environments_of_samconfig_override_what_there_is(environment: str) -> None:
+def test_samconfig_overrides_existing_parameters(environment: str) -> None:
     configuration = tomllib.loads((ROOT / "samconfig.toml").read_text())
     settings = configuration[environment]["deploy"]["parameters"]
     assert settings["stack_name"] != configuration["default"]["global"]["parameters"]["stack_name"]
@@ -506,7 +595,7 @@ def test_the_environments_of_samconfig_override_what_there_is(environment: str) 
         ("ObjectKeyPrefix", "a" * 201, False),
     ],
 )
-def test_parameters_are_checked_before_anything_is_made(parameter: str, value: str, *, accepted: bool) -> None:
+def test_parameter_limits_accept_only_valid_values(parameter: str, value: str, *, accepted: bool) -> None:
     limits = TEMPLATE["Parameters"][parameter]
     matches = re.fullmatch(limits["AllowedPattern"], value) is not None
     assert (matches and len(value) <= limits.get("MaxLength", 4096)) == accepted
@@ -519,11 +608,11 @@ def test_parameters_are_checked_before_anything_is_made(parameter: str, value: s
         ({"SourceBucketName": "team-*"}, []),
         ({"CreateSourceBucket": "true", "SweepEveryDays": "7"}, []),
         ({"SourceBucketName": "team-*", "SweepEveryDays": "7"}, []),
-        ({"SourceBucketName": "team-*", "CreateSourceBucket": "true"}, ["OneKindOfBucket"]),
-        ({"SweepEveryDays": "7"}, ["SweepNeedsBuckets"]),
+        ({"SourceBucketName": "team-*", "CreateSourceBucket": "true"}, ["OneBucketSource"]),
+        ({"SweepEveryDays": "7"}, ["SweepNeedsBucket"]),
     ],
 )
-def test_combinations_are_checked_too(parameters: dict[str, str], broken: list[str]) -> None:
+def test_rules_reject_invalid_combinations(parameters: dict[str, str], broken: list[str]) -> None:
     defaults = {name: str(parameter.get("Default")) for name, parameter in TEMPLATE["Parameters"].items()}
 
     def holds(rule: Any) -> Any:  # noqa: ANN401 (a part of a rule)

@@ -1,4 +1,4 @@
-"""Dashboard, alarms and queries speak of what the code really reports, and of pages that exist."""
+"""Alarms, dashboard and saved queries use metrics and log fields of the code, and pages that exist."""
 
 import json
 import re
@@ -7,35 +7,48 @@ from typing import Any
 import pytest
 
 from localdev.cloud import ROOT
+from localdev.expanded import monitoring
 from media_cleanup.outcome import Outcome
 from media_cleanup.reporting import DELETION, LINKING, Delivery, log_fields
 from media_cleanup.result import Result
-from tests.unit.test_template import RESOURCES, TEMPLATE
+from tests.unit.test_template import TEMPLATE
 
 COUNTS = {*DELETION.counters.values(), *LINKING.counters.values()}
 SWEPT = {"SweptLinks", "SweptGone", "SweptUnknown"}
 METRICS = COUNTS | SWEPT | {"AuthenticationFailed", "ProviderLatency", "DeletionLag"}
 FIELDS = {*log_fields(Result(outcome=Outcome.DELETED), Delivery("sqs")), "message", "level", "@timestamp"}
+NESTED = TEMPLATE["Resources"]["Monitoring"]["Properties"]
+MONITORING = monitoring()
 ALARMS = {
-    name: RESOURCES[name] for name, one in TEMPLATE["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"
+    name: one["Properties"]
+    for template in (TEMPLATE, MONITORING)
+    for name, one in template["Resources"].items()
+    if one["Type"] == "AWS::CloudWatch::Alarm"
 }
 QUERIES = {
-    name: RESOURCES[name]["QueryString"]
-    for name, one in TEMPLATE["Resources"].items()
+    name: one["Properties"]["QueryString"]
+    for name, one in MONITORING["Resources"].items()
     if one["Type"] == "AWS::Logs::QueryDefinition"
 }
+DASHBOARD = MONITORING["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
 OPERATIONS = ROOT / "docs/operations"
 each_alarm = pytest.mark.parametrize("name", ALARMS)
 
 
 @pytest.fixture
 def dashboard() -> Any:  # noqa: ANN401 (whatever JSON holds)
-    """The dashboard as CloudFormation would hand it over; every substitution is a number or a part of a text."""
-    return json.loads(re.sub(r"\$\{[^}]+\}", "1", RESOURCES["Dashboard"]["DashboardBody"]["Fn::Sub"]))
+    """The dashboard after CloudFormation's substitutions; each is a number or a part of a string."""
+    return json.loads(re.sub(r"\$\{[^}]+\}", "1", DASHBOARD))
+
+
+def test_root_template_passes_each_parameter_of_nested_template() -> None:
+    assert NESTED["TemplateURL"] == "monitoring.yaml"
+    assert NESTED["Parameters"].keys() == MONITORING["Parameters"].keys()
+    assert all(parameter["Description"] for parameter in MONITORING["Parameters"].values())
 
 
 @each_alarm
-def test_an_alarms_description_says_what_to_do_first_and_where_more_stands(name: str) -> None:
+def test_alarm_description_names_first_step_and_page(name: str) -> None:
     description = ALARMS[name]["AlarmDescription"]
     assert ". First " in description
     [page] = re.findall(r"docs/operations/([a-z-]+\.md)", description)
@@ -47,13 +60,13 @@ def test_an_alarms_description_says_what_to_do_first_and_where_more_stands(name:
 
 
 @each_alarm
-def test_an_alarm_tells_somebody_and_is_quiet_where_nothing_happens(name: str) -> None:
+def test_alarm_notifies_topic_and_ignores_missing_data(name: str) -> None:
     alarm = ALARMS[name]
     assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}]
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_alarms_and_widgets_name_metrics_that_are_counted(dashboard: dict[str, Any]) -> None:
+def test_alarms_and_widgets_use_metrics_of_code(dashboard: dict[str, Any]) -> None:
     ours = {metric["MetricName"] for metric in _metrics() if metric["Namespace"] == "MediaCleanup"}
     rows = [row for widget in dashboard["widgets"] for row in widget["properties"].get("metrics", [])]
     shown = {row[1] for row in rows if row[0] == "MediaCleanup"}
@@ -63,23 +76,36 @@ def test_alarms_and_widgets_name_metrics_that_are_counted(dashboard: dict[str, A
 
 
 def _metrics() -> list[dict[str, Any]]:
-    """The metrics that alarms watch, by themselves or in an expression."""
+    """The metrics of all alarms, those in expressions included."""
     expressed = [query for alarm in ALARMS.values() for query in alarm.get("Metrics", [])]
     watched = [query["MetricStat"]["Metric"] for query in expressed if "MetricStat" in query]
     return [*watched, *(alarm for alarm in ALARMS.values() if "MetricName" in alarm)]
 
 
-def test_every_alarm_is_on_the_dashboard() -> None:
-    body = RESOURCES["Dashboard"]["DashboardBody"]["Fn::Sub"]
-    assert {name for name in ALARMS if f"${{{name}.Arn}}" in body} == ALARMS.keys()
+def test_dashboard_shows_each_alarm() -> None:
+    passed = {name: {"Fn::GetAtt": [name, "Arn"]} for name in ALARMS.keys() & TEMPLATE["Resources"].keys()}
+    assert {name: NESTED["Parameters"][f"{name}Arn"] for name in passed} == passed
+    shown = {name for name in ALARMS if (f"${{{name}Arn}}" if name in passed else f"${{{name}.Arn}}") in DASHBOARD}
+    assert shown == ALARMS.keys()
 
 
-def test_all_functions_and_queues_have_their_alarms() -> None:
+def test_rollback_alarms_are_in_root_template() -> None:
+    assert ALARMS.keys() & TEMPLATE["Resources"].keys() == {
+        "DeleteMediaErrorsAlarm",
+        "IndexMediaErrorsAlarm",
+        "SweepIndexErrorsAlarm",
+    }
+
+
+def test_each_function_and_queue_has_alarms() -> None:
     watched = {(metric["MetricName"], json.dumps(metric["Dimensions"][0]["Value"])) for metric in _metrics()}
     for function in ("DeleteMediaFunction", "IndexMediaFunction"):
         for metric in ("Errors", "Throttles"):
             assert (metric, json.dumps({"Ref": function})) in watched
-    assert ("Errors", json.dumps({"Ref": "SweepIndexFunction"})) in watched  # a throttled slice comes again in a minute
+    assert (
+        "Errors",
+        json.dumps({"Ref": "SweepIndexFunction"}),
+    ) in watched  # a throttled slice is repeated a minute later
     for queue in ("DeletionQueue", "IndexQueue"):
         age = ("ApproximateAgeOfOldestMessage", json.dumps({"Fn::GetAtt": [queue, "QueueName"]}))
         dead = queue.replace("Queue", "DeadLetterQueue")
@@ -88,15 +114,29 @@ def test_all_functions_and_queues_have_their_alarms() -> None:
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_queries_ask_for_fields_that_log_lines_have(name: str) -> None:
+def test_query_uses_fields_of_log_lines(name: str) -> None:
     query = re.sub(r"'[^']*'|/[^/]*/|\d+\w?", "", QUERIES[name])
     named = set(re.findall(r"@?[a-z_]{4,}", query))
     words = {"fields", "filter", "sort", "stats", "count", "count_distinct", "parse", "limit", "desc", "latest"}
-    words |= {"ispresent", "deletions", "requests", "receives", "newest", "slowest", "media"}
+    words |= {"ispresent", "deletions", "requests", "receives", "newest", "maximum", "media_files", "reason_word"}
     assert named - words <= FIELDS
 
 
-def test_the_topic_takes_alarms_of_this_account_alone() -> None:
-    [statement] = RESOURCES["AlarmTopicPolicy"]["PolicyDocument"]["Statement"]
+def test_topic_admits_alarms_of_own_account_only() -> None:
+    policy = MONITORING["Resources"]["AlarmTopicPolicy"]["Properties"]
+    assert policy["Topics"] == [{"Ref": "AlarmTopic"}]
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sns:Publish")
     assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+
+
+def test_alarm_mail_is_sent_only_to_given_address() -> None:
+    mail = MONITORING["Resources"]["AlarmMail"]
+    assert mail["Condition"] == "HasAlarmEmail"
+    assert MONITORING["Conditions"]["HasAlarmEmail"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}]}
+    assert mail["Properties"] == {
+        "TopicArn": {"Ref": "AlarmTopic"},
+        "Protocol": "email",
+        "Endpoint": {"Ref": "AlarmEmail"},
+    }
