@@ -546,8 +546,6 @@ def referred(part: object) -> Iterator[str]:
     if isinstance(part, dict):
         if "Ref" in part:
             yield part["Ref"]
-        if isinstance(text := part.get("Fn::Sub"), str):
-            yield from re.findall(r"[$][{]([A-Za-z0-9]+)[}]", text)
         for inner in part.values():
             yield from referred(inner)
     if isinstance(part, list):
@@ -580,7 +578,7 @@ def test_version_description_is_short_and_shows_no_number(function: str) -> None
     assert sum(lengths) + len("settings") + len(names) <= 256
 
 
-def test_default_business_phone_is_only_where_it_is_read() -> None:
+def test_default_business_phone_is_only_where_functions_read_it() -> None:
     places = {name for name, resource in RESOURCES.items() if "DefaultBusinessPhone" in set(referred(resource))}
     assert places == {"DeleteMediaFunction", "IndexMediaFunction", "DeleteMediaSettings", "IndexMediaSettings"}
     for function in ("DeleteMediaFunction", "IndexMediaFunction"):
@@ -785,7 +783,7 @@ def test_samconfig_overrides_existing_parameters(environment: str) -> None:
         ("ObjectKeyPrefix", "a" * 201, False),
     ],
 )
-def test_parameter_pattern_accepts_only_valid_values(parameter: str, value: str, *, accepted: bool) -> None:
+def test_parameter_limits_accept_only_valid_values(parameter: str, value: str, *, accepted: bool) -> None:
     limits = TEMPLATE["Parameters"][parameter]
     matches = re.fullmatch(limits["AllowedPattern"], value) is not None
     assert (matches and len(value) <= limits.get("MaxLength", 4096)) == accepted
