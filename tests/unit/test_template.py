@@ -338,11 +338,6 @@ SHARED = {
                     "s3:GetObjectTagging",
                     "s3:GetObjectVersionTagging",
                 ],
-                    "s3:GetObject",
-                    "s3:GetObjectVersion",
-                    "s3:GetObjectTagging",
-                    "s3:GetObjectVersionTagging",
-                ],
             },
         ),
         (

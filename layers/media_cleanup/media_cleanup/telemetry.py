@@ -95,14 +95,14 @@ def counted_from_zero(*names: str) -> Iterator[None]:
         yield
     finally:
         for name in names:
-            if name not in metrics.metric_set:
+            if name not in metrics.provider.metric_set:
                 metrics.add_metric(name, MetricUnit.Count, 0)
 
 
 def count_internal_error() -> None:
     """Count a bug: for the stack, and for the function's version, so that CodeDeploy can roll that version back."""
     metrics.add_metric("InternalError", MetricUnit.Count, 1)
-    of_version = AmazonCloudWatchEMFProvider(metric_set={}, dimension_set={}, namespace=NAMESPACE, service=SERVICE)
+    of_version = _Metrics(metric_set={}, dimension_set={}, namespace=NAMESPACE, service=SERVICE)
     for dimension in ("function_name", "function_version"):  # Lambda sets AWS_LAMBDA_FUNCTION_NAME, …_VERSION
         of_version.add_dimension(dimension, os.environ.get(f"AWS_LAMBDA_{dimension.upper()}") or "none")
     of_version.add_metric("InternalError", MetricUnit.Count, 1)
