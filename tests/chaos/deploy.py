@@ -16,6 +16,12 @@ SHORT_TIMES = {
     "aws/credentials.py": {"CACHE_S": "10", "PAUSE_S": "2", "RETRY_AFTER_FAILURE_S": "1"},
     "provider/absence.py": {"PROOF_OF_LIFE_S": "2.0"},
 }
+DEBUG_MARK = "the root logger is at DEBUG"
+DEBUG = f"""\
+import logging, sys
+logging.basicConfig(level=logging.DEBUG, stream=sys.stdout, force=True)
+logging.debug("{DEBUG_MARK}")
+"""
 QUEUES = ("DeletionQueueUrl", "IndexQueueUrl")
 
 
@@ -46,9 +52,18 @@ def _configure_functions(file: Path, aws_url: str, timeout_s: int) -> None:
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["Timeout"] = timeout_s
-            resource["Properties"]["CodeUri"] = str((BUILT.parent / resource["Properties"]["CodeUri"]).resolve())
+            code = (BUILT.parent / resource["Properties"]["CodeUri"]).resolve()
+            resource["Properties"]["CodeUri"] = str(_log_at_debug(code, file.parent / "functions"))
             resource["Properties"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = aws_url
     file.write_text(yaml_dump(template))
+
+
+def _log_at_debug(code: Path, folder: Path) -> Path:
+    """Copy a function's code; the copy sets the root logger to DEBUG before all imports, as Lambda's JSON format does."""
+    copy = Path(shutil.copytree(code, folder / code.name))
+    entry_point = copy / "app.py"
+    entry_point.write_text(DEBUG + entry_point.read_text())
+    return copy
 
 
 def _replace_constant(file: Path, constant: str, value: str) -> None:
