@@ -59,7 +59,7 @@ def _configure_functions(file: Path, aws_url: str, timeout_s: int) -> None:
 
 
 def _log_at_debug(code: Path, folder: Path) -> Path:
-    """Copy a function's code; the copy sets the root logger to DEBUG before all imports, as Lambda's JSON format does."""
+    """Copy a function's code; the copy sets the root logger to DEBUG first, as Lambda's JSON log format does."""
     copy = Path(shutil.copytree(code, folder / code.name))
     entry_point = copy / "app.py"
     entry_point.write_text(DEBUG + entry_point.read_text())
