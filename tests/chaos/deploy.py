@@ -26,6 +26,12 @@ SHORT_TIMES = {
     "request.py": {"MIN_STEP_MS": "2_000", "MIN_CALL_MS": "1_000"},
 }
 ABSENCE_PROOF_INTERVAL_S = "3"
+DEBUG_MARK = "the root logger is at DEBUG"
+DEBUG = f"""\
+import logging, sys
+logging.basicConfig(level=logging.DEBUG, stream=sys.stdout, force=True)
+logging.debug("{DEBUG_MARK}")
+"""
 QUEUES = ("DeletionQueueUrl", "IndexQueueUrl")
 
 
@@ -56,10 +62,19 @@ def _configure_functions(file: Path, aws_url: str, timeout_s: int) -> None:
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["Timeout"] = timeout_s
-            resource["Properties"]["CodeUri"] = str((BUILT.parent / resource["Properties"]["CodeUri"]).resolve())
+            code = (BUILT.parent / resource["Properties"]["CodeUri"]).resolve()
+            resource["Properties"]["CodeUri"] = str(_log_at_debug(code, file.parent / "functions"))
             variables = {"AWS_ENDPOINT_URL": aws_url, "ABSENCE_PROOF_INTERVAL_S": ABSENCE_PROOF_INTERVAL_S}
             resource["Properties"]["Environment"]["Variables"] |= variables
     file.write_text(yaml_dump(template))
+
+
+def _log_at_debug(code: Path, folder: Path) -> Path:
+    """Copy a function's code; the copy sets the root logger to DEBUG first, as Lambda's JSON log format does."""
+    copy = Path(shutil.copytree(code, folder / code.name))
+    entry_point = copy / "app.py"
+    entry_point.write_text(DEBUG + entry_point.read_text())
+    return copy
 
 
 def _replace_constant(file: Path, constant: str, value: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from localdev.cloud import LocalCloud
 from localdev.stack import Stack
 from media_cleanup.provider.absence import CONTROL_FILE_NAME
+from tests.chaos.deploy import DEBUG_MARK
 from tests.chaos.fault_profile import FaultyNxCloud
 from tests.chaos.fault_proxy import FaultProxy, record_id
 from tests.chaos.plan import PHONES, Case, Plan
@@ -100,6 +101,7 @@ def gather_findings(  # noqa: PLR0917 (all that a chaos test leaves behind)
         "function errors: timeouts, internal errors, crashes": _function_errors(logs, cloud, proxy.kills.total()),
         "dead-lettered without a reason": [letter.body[:200] for letter in dead_letters if not letter.reason],
         "secrets or whole phone numbers in logs, attributes, records": _leaks(stack, dead_letters, logs, secrets),
+        "logs without lines at DEBUG, which may hold more": [] if any(DEBUG_MARK in line for line in logs) else ["all"],
         "messages left in the queues": [f"{messages_left} messages"] * bool(messages_left),
     }
     return findings
