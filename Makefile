@@ -29,7 +29,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-picture test test-fast test-docker mutation-manual mutation chaos capacity bench docs docs-serve \
+.PHONY: help demo demo-picture test test-fast test-docker mutation-manual mutation absence chaos capacity bench docs docs-serve \
   lint format build package invoke local deploy redrive backfill lock clean ci
 
 help: ## Show this list
@@ -55,6 +55,9 @@ mutation-manual: $(DEV) ## Apply hand-written faults to the code one by one, and
 
 mutation: $(DEV) ## Mutate the decision logic with cosmic-ray, and check that the tests detect it
 	@$(BIN)/python -m tests.mutation
+
+absence: $(DEV) ## Simulate verified absence in every scenario, with 5,000 media files and three seeds each
+	@$(PY) -m tests.absence_model
 
 chaos: $(DEV) $(CLOUD) ## Run many deletions under injected faults: make chaos N=2000 SEED=1
 	@$(PY) -m tests.chaos --n $(N) --seed $(SEED)

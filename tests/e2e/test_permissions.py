@@ -90,10 +90,11 @@ class Stage:
         self.stack.cloud.client("dynamodb").put_item(TableName=self.stack.resources["MediaIndexTable"], Item=item)
         return file
 
-    def prints(self, function: str, body: object) -> str:
+    def prints(self, function: str, body: object, receives: int = 1) -> str:
         """The log output of a function for a message with this body."""
         record = {"messageId": str(uuid.uuid4()), "receiptHandle": "none", "body": json.dumps(body)}
-        payload = {"Records": [record | {"eventSource": "aws:sqs", "attributes": {}}]}
+        attributes = {"ApproximateReceiveCount": str(receives)}
+        payload = {"Records": [record | {"eventSource": "aws:sqs", "attributes": attributes}]}
         answer = self.stack.cloud.client("lambda").invoke(
             FunctionName=self.stack.resources[function], Payload=json.dumps(payload), LogType="Tail"
         )
@@ -291,6 +292,10 @@ PROOFS: Proofs = {
     ("DeleteMediaRole", "ReadAndWriteLinks", "dynamodb:DeleteItem"): (
         lambda stage: stage.prints(DELETE, stage.linked(stage.missing())),
         "link_not_removed",
+    ),
+    ("DeleteMediaRole", "WriteIdempotencyRecords", "dynamodb:GetItem"): (
+        lambda stage: stage.prints(DELETE, stage.media(), receives=2),
+        "idempotency_unreachable",
     ),
     ("DeleteMediaRole", "WriteIdempotencyRecords", "dynamodb:PutItem"): (
         lambda stage: stage.prints(DELETE, stage.media()),

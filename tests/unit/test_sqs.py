@@ -89,15 +89,16 @@ class FakeHandler:
     def sqs(self) -> FakeSqs:
         return self.fake_clients.sqs
 
+    def verify(self, handled: Sequence[Handled]) -> None:
+        """Leave the results as they are."""
+
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
         if not isinstance(action, Media):
             return [Result(outcome=Outcome.REJECTED, reason=Reason.NOT_UNDERSTOOD)]
+        if action.media_id in self.results:
+            return [self.results[action.media_id]]
         outcome = Outcome(action.media_id.partition("-")[0])
-        default = Result(outcome=outcome, reason=Reason.PROVIDER_FAILED, detail="as configured")
-        return [self.results.get(action.media_id, default)]
-
-    def verify(self, handled: Sequence[Handled]) -> None:
-        """Leave the results as they are."""
+        return [Result(outcome=outcome, reason=Reason.PROVIDER_FAILED, detail="as configured")]
 
 
 @pytest.fixture

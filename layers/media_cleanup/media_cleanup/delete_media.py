@@ -171,9 +171,11 @@ class DeleteMedia:
             if self.settings.dry_run:
                 self._gateway.check_credentials()
                 return Result(outcome=Outcome.SKIPPED, reason=Reason.DRY_RUN, media=media)
-            with self._in_turn(media):
+            with self._in_turn(media, attempt.remaining_ms / 1000):
                 attempt.require_time()
                 return self._delete_in_turn(media, attempt)
+        except TimeoutError:
+            return Result.unavailable(DependencyUnavailable(Reason.OUT_OF_TIME), media)
         except DependencyUnavailable as error:  # of this media file alone; the request's others are still tried
             return Result.unavailable(error, media)
 

@@ -109,6 +109,11 @@ class DeletionRecords:
         with self._translated_errors():
             self._proofs.save_success(_data(media), result={"proved_s": self._now_s()})
 
+    def remove_proof(self, media: Media) -> None:
+        """Remove the first proof of a media file's absence: `getMedia` has found the media file since."""
+        with self._translated_errors():
+            self._proofs.delete_record(_data(media), exception=Exception())
+
     def _get(self, store: DynamoDBPersistenceLayer, data: Any) -> Any:  # noqa: ANN401 (JSON)
         try:
             with self._translated_errors():
