@@ -32,8 +32,9 @@ export UV_SYSTEM_CERTS := 1
 export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-picture test test-fast test-docker mutation-manual mutation chaos capacity bench docs docs-serve \
-  lint format build package invoke local deploy redrive backfill lock clean ci
+.PHONY: help demo demo-picture test test-fast test-docker mutation-manual mutation absence chaos capacity bench docs docs-serve \
+  lint format build package invoke local deploy verify doctor connect disconnect \
+  redrive backfill lock clean ci
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +60,9 @@ mutation-manual: $(DEV) ## Apply hand-written faults to the code one by one, and
 mutation: $(DEV) ## Mutate the decision logic with cosmic-ray, and check that the tests detect it
 	@$(BIN)/python -m tests.mutation
 
+absence: $(DEV) ## Simulate verified absence in every scenario, with 5,000 media files and three seeds each
+	@$(PY) -m tests.absence_model
+
 chaos: $(DEV) $(CLOUD) ## Run many deletions under injected faults: make chaos N=2000 SEED=1
 	@$(PY) -m tests.chaos --n $(N) --seed $(SEED)
 
@@ -79,7 +83,7 @@ lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/sam validate --lint
-	$(BIN)/cfn-lint $(TEMPLATES)
+	$(BIN)/cfn-lint $(TEMPLATES) localdev/fake_nxcloud/template.yaml
 	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup $(BIN)/python -m localdev.expanded .aws-sam/expanded.json
 	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json $(NESTED)
 	.ci/secrets
@@ -92,13 +96,8 @@ build: $(DEV) ## Build the functions and their layers into .aws-sam
 	find functions -name __pycache__ -prune -exec rm -rf {} + # SkipBuild packages these folders as they are
 	$(BIN)/sam build
 
-# Plain tar headers, so that two packages of a commit are equal
 package: $(DEV) build ## Pack the sources together with the built application into dist/: `sam deploy` needs no build there
-	@name="whatsapp-media-cleanup-$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" && \
-	rm -rf dist && mkdir dist && git archive --prefix="$$name/" --output="dist/$$name.tar" HEAD && \
-	tar --append --file="dist/$$name.tar" --transform="s,^,$$name/," --sort=name --owner=0 --group=0 --numeric-owner \
-	  --mtime=2020-01-01T00:00:00Z .aws-sam/build && \
-	gzip -n "dist/$$name.tar" && ls -l dist
+	@$(BIN)/python -m tools.package
 
 invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/….json
 	@$(PY) -m localdev.invoke $(EVENT)
@@ -109,8 +108,21 @@ local: $(DEV) $(CLOUD) ## Run the local cloud and the fake NXCloud for `sam loca
 deploy: $(DEV) build ## Deploy to your AWS account; asks for the parameters
 	$(BIN)/sam deploy --guided
 
-redrive: $(DEV) ## Send dead-lettered messages back to their queue: make redrive STACK=… QUEUE=deletion
-	$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)"
+redrive: $(DEV) ## Send dead-lettered messages back: make redrive STACK=… QUEUE=deletion REASON=gave_up DRY=1
+	@$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)" \
+	  $(if $(filter-out 0 false no,$(DRY)),--dry-run) --reason "$(REASON)"
+
+verify: $(DEV) ## Prove a deployed stack with a dry run or the fake NXCloud: make verify STACK=… (BUCKET=… PHONE=…)
+	@$(PY) -m tools.verify --stack "$(STACK)" $(if $(BUCKET),--bucket "$(BUCKET)") $(if $(PHONE),--phone "$(PHONE)")
+
+doctor: $(DEV) ## Examine a deployed stack, and change nothing: make doctor STACK=… (PHONE=…)
+	@$(PY) -m tools.doctor --stack "$(STACK)" $(if $(PHONE),--phone "$(PHONE)")
+
+connect: $(DEV) ## Send a bucket's events to a stack: make connect STACK=… BUCKET=… (DIRECT=1: without EventBridge)
+	@$(PY) -m tools.connect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(DIRECT),--direct) $(if $(YES),--yes)
+
+disconnect: $(DEV) ## Remove a stack's entries from a bucket's notifications: make disconnect STACK=… BUCKET=…
+	@$(PY) -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(YES),--yes)
 
 backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100
 	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)"

@@ -15,6 +15,8 @@ from typing import Any
 import boto3
 import requests
 
+from tools.program import ToolError
+
 ROOT = Path(__file__).parents[1]
 REGION = "us-east-1"
 START_S = 60
@@ -109,7 +111,7 @@ def _wait_for(cloud: LocalCloud, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.05)  # another process is starting
         else:
             return
-    raise RuntimeError(f"the local cloud did not start:\n{cloud.log.read_text()[-2000:]}")
+    raise ToolError(f"the local cloud did not start:\n{cloud.log.read_text()[-2000:]}")
 
 
 def free_port() -> int:

@@ -27,6 +27,7 @@ from localdev.fake_nxcloud import Call, FakeNxCloud
 from localdev.stack import Stack, build, deploy
 from localdev.uploader import upload_media
 from nxcloud import Credentials, MediaClient, NxCloudError
+from tools.program import one_line_errors
 
 Found = TypeVar("Found")
 
@@ -258,4 +259,5 @@ def since(began: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with one_line_errors("make demo"):
+        sys.exit(main())

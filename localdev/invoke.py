@@ -18,6 +18,7 @@ from localdev.cloud import REGION, ROOT
 from localdev.runtime import emulator
 from localdev.sandbox import Sandbox, sandbox
 from localdev.stack import build, function_for
+from tools.program import one_line_errors
 
 
 def main() -> int:
@@ -73,4 +74,5 @@ def _by_emulator(box: Sandbox, name: str, event: object) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with one_line_errors("make invoke"):
+        sys.exit(main())

@@ -16,6 +16,7 @@ import samcli
 
 from localdev.cloud import REGION, ROOT, free_port
 from localdev.stack import code_directory
+from tools.program import ToolError
 
 BUILD = ROOT / ".aws-sam/build"
 LAYERS = ("NxCloudLayer", "MediaCleanupLayer")
@@ -97,4 +98,4 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.02)  # waits for another process to start
         else:
             return
-    raise RuntimeError(f"the runtime interface emulator did not start:\n{log.read_text()[-2000:]}")
+    raise ToolError(f"the runtime interface emulator did not start:\n{log.read_text()[-2000:]}")

@@ -17,7 +17,8 @@ from localdev.fake_nxcloud import FakeNxCloud
 from localdev.tables import create_idempotency_table, create_index_table
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.media_index import MediaIndex
-from media_cleanup.model import Link, Media, S3Object
+from media_cleanup.model import Content, Link, Media, S3Object
+from tools.program import one_line_errors
 
 CLOUD_PORT = 4566
 NXCLOUD_PORT = 8080
@@ -99,7 +100,9 @@ def _create_tables(cloud: LocalCloud) -> None:
 
 def _link_deleted_object(cloud: LocalCloud) -> None:
     clients = cast("AwsClients", SimpleNamespace(dynamodb=cloud.client("dynamodb")))
-    link = Link(S3Object(BUCKET, "photos/gone.jpg"), "101a0e3e2f58188b3e2ffc1057316c13", Media(PHONE, DELETED_MEDIA))
+    link = Link(
+        S3Object(BUCKET, "photos/gone.jpg"), Content("101a0e3e2f58188b3e2ffc1057316c13"), Media(PHONE, DELETED_MEDIA)
+    )
     MediaIndex(clients, TABLE).put(link)
 
 
@@ -115,4 +118,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors("make local"):
+        main()

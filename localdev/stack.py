@@ -14,6 +14,7 @@ from typing import Any
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from localdev.cloud import REGION, ROOT, LocalCloud
+from tools.program import ToolError
 
 MESSAGES = {  # of their log lines
     "DeleteMediaFunction": "media_deletion",
@@ -34,7 +35,7 @@ ROLE_ARN = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}"
 BUILT = ROOT / ".aws-sam/build/template.yaml"
 
 
-class SamError(Exception):
+class SamError(ToolError):
     """A command of sam ended with another status than 0; the message holds what it printed."""
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tools.program import ToolError, one_line_errors
 from tools.stacks import outputs_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ PAGE = 1000  # the most versions in one response of S3
 BATCH = 10  # the most messages in one call of SQS
 
 
-class BackfillError(Exception):
+class BackfillError(ToolError):
     """The backfill stopped; the message says why, and what to do."""
 
 
@@ -141,16 +141,12 @@ def main() -> None:
     options = parser.parse_args()
     if not options.bucket or not options.rate > 0:
         parser.error("name a BUCKET, and a RATE above 0")
-    try:
+    with one_line_errors(parser.prog, "stopped; run the same command again to continue"):
         _run(options)
-    except (BackfillError, ClientError, BotoCoreError) as error:
-        parser.exit(1, f"make backfill: {error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "stopped; run the same command again to continue\n")
 
 
 def _run(options: argparse.Namespace) -> None:
-    queue_url = queue_for(outputs_of(boto3.client("cloudformation"), options.stack), options.bucket)
+    queue_url = queue_for(outputs_of(boto3.client("cloudformation"), options.stack, "IndexQueueUrl"), options.bucket)
     s3, sqs, rate_limiter = boto3.client("s3"), boto3.client("sqs"), RateLimiter(options.rate)
     checkpoint = Checkpoint(Path(), options.bucket, [queue_url, options.prefix])
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _delete_media = lru_cache(maxsize=1)(DeleteMedia.from_settings)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
 @metrics.log_metrics
 @counted_from_zero(*DeleteMedia.log_profile.counts)
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:

@@ -21,7 +21,7 @@ PROCESSES = {"sqs": process_sqs_batch, "s3_batch": process_s3_batch}
 _index_media = lru_cache(maxsize=1)(IndexMedia.from_settings)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
 @metrics.log_metrics
 @counted_from_zero(*IndexMedia.log_profile.counts)
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:

@@ -19,7 +19,7 @@ _sweep_index = lru_cache(maxsize=1)(SweepIndex.from_settings)
 _hourly_check = lru_cache(maxsize=1)(HourlyCheck.from_settings)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
 def lambda_handler(event: object, context: "LambdaContext") -> dict[str, int]:
     """Check the stack, or sweep a slice of the index. Returns counts."""
     if event == CHECK:

@@ -9,6 +9,7 @@ from typing import Literal
 
 Kind = Literal[
     "latency",  # correct response, `seconds` late
+    "interim",  # an interim response with `status`, such as 102 or 103, then the correct one
     "code",  # response with `code`, without effect
     "unconfirmed",  # code 0, but data.success is false
     "raw",  # HTTP `status` with exactly this `body`

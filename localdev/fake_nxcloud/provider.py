@@ -9,7 +9,8 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from typing import Any
@@ -25,11 +26,17 @@ MESSAGES = {
     1003: "wrong signature",
     1004: "ts differs by more than 60 seconds",
     1005: "accessKey is wrong or lacks the right",
+    28: "too many calls per second",
     9000: "a parameter is missing",
     9001: "system business error, please contact technical support",
     9002: "the merchant's phone number is wrong",
     9006: "the number is not bound to an application",
+    9099: "WhatsApp error",
 }
+LIFETIME_MS = 30 * 24 * 3600 * 1000  # source: Meta, "Media": WhatsApp keeps uploaded media for 30 days
+MEGABYTE = 1_000_000
+MAX_BYTES = {"image": 5 * MEGABYTE, "audio": 16 * MEGABYTE, "video": 16 * MEGABYTE, "application": 100 * MEGABYTE}
+META_RATE_LIMIT = {"code": 130429, "message": "Rate limit hit", "type": "OAuthException", "fbtrace_id": "A1b2C3"}
 
 
 @dataclass(frozen=True)
@@ -49,11 +56,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """The JSON of a response."""
+    """The JSON of a response, its HTTP status, and its `Retry-After` in seconds."""
 
     code: int
     data: dict[str, Any] | None = None
     message: str | None = None
+    status: int = 200
+    retry_after: int | None = None
 
     def json(self) -> bytes:
         """Return the encoded body."""
@@ -65,14 +74,44 @@ class Refusal(Exception):  # noqa: N818 (a refusal is a response of the provider
     """The provider responds with this code."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(MESSAGES[code])
+        super().__init__(MESSAGES.get(code, f"code {code}"))
         self.code = code
+
+
+@dataclass
+class RateLimit:
+    """A token bucket: `rate` calls a second, up to `burst` at once; each call beyond gets the `reply`."""
+
+    rate: float
+    burst: int
+    reply: Reply
+    _tokens: float | None = None
+    _filled_ms: int = 0
+
+    def allows(self, now_ms: int) -> bool:
+        """Take a token, if there is one."""
+        tokens = self.burst if self._tokens is None else self._tokens + (now_ms - self._filled_ms) * self.rate / 1000
+        self._filled_ms, self._tokens = now_ms, min(self.burst, tokens)
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+THROTTLING = {  # each way in which NXCloud may say that a caller is too fast
+    "HTTP 429": Reply(-1, status=429, retry_after=1),
+    "code 28": Reply(28),
+    "code 9099 with 130429": Reply(9099, {"error": META_RATE_LIMIT}),
+    "code -1": Reply(-1),
+}
 
 
 class Provider:
     """An account with its access key, its media files, and a record of the calls received.
 
-    `numbers`: the bound phone numbers; None binds every number. `now_ms`: the provider's own clock.
+    `numbers`: the bound phone numbers; None binds every number. `now_ms`: the provider's own clock. Troubles, to set:
+    `rate_limit`; `out_of_order`, business phones whose every call fails with 9001; `refused_actions`, with their codes;
+    `lifetime_ms`, after which a media file expires. `troubles` counts the calls that met each.
     """
 
     def __init__(
@@ -87,20 +126,33 @@ class Provider:
         self.access_secret = access_secret
         self.numbers = numbers
         self.now_ms = now_ms
-        self.media: dict[tuple[str, str], dict[str, str]] = {}
+        self.media: MutableMapping[tuple[str, str], dict[str, str]] = {}
         self.evergreen: set[tuple[str, str]] = set()  # restored after each deletion, so that a sample can be run again
+        self.rate_limit: RateLimit | None = None
+        self.out_of_order: set[str] = set()
+        self.refused_actions: dict[str, int] = {}
+        self.lifetime_ms = LIFETIME_MS
+        self.troubles: Counter[str] = Counter()
+        self.expired: set[tuple[str, str]] = set()
         self.calls: list[Call] = []
+        self._uploaded_ms: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
     def add_media(self, business_phone: str, media_id: str | None = None, file_name: str = "file.jpg") -> str:
         """Store a media file as if it had been uploaded, and return its Media-ID."""
         media_id = media_id or str(uuid.uuid4())
+        self._uploaded_ms[business_phone, media_id] = self.now_ms()
         self.media[business_phone, media_id] = {
             "mime_type": "image/jpeg",
             "file_name": file_name,
             "url": f"https://media.example.com/{media_id}",
         }
         return media_id
+
+    def expire(self, business_phone: str, media_id: str) -> None:
+        """Remove a media file, as WhatsApp does after its lifetime."""
+        if self.media.pop((business_phone, media_id), None):
+            self.expired.add((business_phone, media_id))
 
     def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Validate a request, and carry it out. `headers` must find names in any case, as HTTP requires."""
@@ -110,7 +162,7 @@ class Provider:
             try:
                 self._check(action, headers, body)
                 fields = _fields(headers, body)
-                reply, checked = self._do(action, fields), "signature valid"
+                reply, checked = self._throttle() or self._do(action, fields), "signature valid"
             except Refusal as refusal:
                 reply, checked = Reply(refusal.code), str(refusal)
             self.calls.append(
@@ -146,7 +198,33 @@ class Provider:
         if not hmac.compare_digest(hashlib.new(algorithm, text).hexdigest(), headers["sign"]):
             raise Refusal(1003)
 
+    def _throttle(self) -> Reply | None:
+        """The reply to a call beyond the rate limit."""
+        if self.rate_limit is None or self.rate_limit.allows(self.now_ms()):
+            return None
+        self.troubles["throttled"] += 1
+        return self.rate_limit.reply
+
     def _do(self, action: str, fields: dict[str, Any]) -> Reply:
+        """Carry out a call."""
+        phone = self._check_fields(action, fields)
+        if action == "uploadMedia":
+            return self._upload(phone, fields)
+        media = (phone, str(fields["Media-ID"]))
+        if self.now_ms() - self._uploaded_ms.get(media, self.now_ms()) >= self.lifetime_ms:
+            self.expire(*media)
+        stored = self.media.get(media)
+        self.troubles["media expired"] += media in self.expired
+        if stored is None:
+            raise Refusal(-1)  # the documentation does not say how NXCloud responds for a missing media file
+        if action == "getMedia":
+            return Reply(0, dict(stored))
+        if media not in self.evergreen:
+            del self.media[media]
+        return Reply(0, {"success": True})
+
+    def _check_fields(self, action: str, fields: dict[str, Any]) -> str:
+        """Validate the fields and the account's rights. Returns the business phone."""
         required = ("business_phone", "messaging_product", *(("type",) if action == "uploadMedia" else ("Media-ID",)))
         if any(not fields.get(name) for name in required):
             raise Refusal(9000)
@@ -157,16 +235,22 @@ class Provider:
             raise Refusal(9002)
         if self.numbers is not None and phone not in self.numbers:
             raise Refusal(9006)
-        if action == "uploadMedia":
-            return Reply(0, {"id": self.add_media(phone, file_name=str(fields.get("file_name", "file")))})
-        stored = self.media.get((phone, str(fields["Media-ID"])))
-        if stored is None:
-            raise Refusal(-1)  # the documentation does not say how NXCloud responds for a missing media file
-        if action == "getMedia":
-            return Reply(0, dict(stored))
-        if (phone, str(fields["Media-ID"])) not in self.evergreen:
-            del self.media[phone, str(fields["Media-ID"])]
-        return Reply(0, {"success": True})
+        if phone in self.out_of_order:
+            self.troubles["number out of order"] += 1
+            raise Refusal(9001)
+        if code := self.refused_actions.get(action):
+            self.troubles[f"{action} refused"] += 1
+            raise Refusal(code)
+        return phone
+
+    def _upload(self, phone: str, fields: dict[str, Any]) -> Reply:
+        """Store a file of a known type, up to Meta's documented size."""
+        kind = str(fields["type"]).partition("/")[0]
+        if "content" not in fields:
+            raise Refusal(9000)
+        if len(fields["content"]) > MAX_BYTES.get(kind, 0):
+            raise Refusal(1002)
+        return Reply(0, {"id": self.add_media(phone, file_name=str(fields["file_name"]))})
 
 
 def _is_multipart(headers: Mapping[str, str]) -> bool:
@@ -180,7 +264,7 @@ def _fields(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         for part in message.walk():
             name = part.get_param("name", header="content-disposition")
             if part.get_filename():
-                fields["file_name"] = part.get_filename()
+                fields |= {"file_name": part.get_filename(), "content": part.get_payload(decode=True)}
             elif name:
                 fields[str(name)] = bytes(part.get_payload(decode=True) or b"").decode()
         return fields

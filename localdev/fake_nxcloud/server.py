@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         began, fault = time.monotonic(), self.server.fake_nxcloud.next_fault(action)
         try:
-            if fault is None or fault.kind in {"latency", "lost"}:
+            if fault is None or fault.kind in {"latency", "interim", "lost"}:
                 self._answer(body, fault)
             else:
                 self._misbehave(fault)
@@ -129,11 +129,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bytes, fault: Fault | None) -> None:
         if fault is not None and fault.kind == "latency":
             time.sleep(fault.seconds)  # this fault is late
+        if fault is not None and fault.kind == "interim":
+            self.wfile.write(f"HTTP/1.1 {fault.status} Interim\r\nLink: </style.css>; rel=preload\r\n\r\n".encode())
         reply = self.server.fake_nxcloud.provider.answer(self.path, self.headers, body)  # type: ignore[arg-type]  # a Message has a mapping's methods, but is not declared as one
         if fault is not None and fault.kind == "lost":
             self._drop(hard=True)
         else:
-            self._send(HTTPStatus.OK, reply.json())
+            headers = {} if reply.retry_after is None else {"Retry-After": str(reply.retry_after)}
+            self._send(reply.status, reply.json(), headers=headers)
 
     def _misbehave(self, fault: Fault) -> None:  # noqa: C901 (one flat case per fault)
         match fault.kind:
@@ -142,7 +145,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "unconfirmed":
                 self._send(HTTPStatus.OK, Reply(0, {"success": False}).json())
             case "raw":
-                self._send(fault.status, fault.body.encode())
+                after = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+                self._send(fault.status, fault.body.encode(), headers=after)
             case "status":
                 after = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
                 self._send(fault.status, b"<html><h1>Something went wrong</h1></html>", "text/html", after)

@@ -13,9 +13,19 @@ LAYER = "MediaCleanupLayer/python/media_cleanup"
 # A thirtieth, so that the delays keep their proportions; the longest alone is shortened more
 SHORT_TIMES = {
     "triggers/backoff.py": {"FIRST_DELAY_S": "1", "MAX_DELAY_S": "4"},
-    "aws/credentials.py": {"CACHE_S": "10", "PAUSE_S": "2", "RETRY_AFTER_FAILURE_S": "1"},
-    "provider/absence.py": {"PROOF_OF_LIFE_S": "2.0"},
+    "aws/credentials.py": {"CACHE_S": "10", "REFRESH_INTERVAL_S": "2", "RETRY_AFTER_FAILURE_S": "1"},
+    "provider/pauses.py": {"PAUSE_S": "2"},
+    "provider/absence.py": {
+        "CALL_S": "1.0",
+        "FINISH_S": "1.0",
+        "PROCESSING_S": "0.1",
+        "CHECK_INTERVAL_S": "0.1",
+        "PAUSE_S": "2",
+        "MAX_CONTROL_AGE_S": "10",
+    },
+    "request.py": {"MIN_STEP_MS": "2_000", "MIN_CALL_MS": "1_000"},
 }
+ABSENCE_PROOF_INTERVAL_S = "3"
 QUEUES = ("DeletionQueueUrl", "IndexQueueUrl")
 
 
@@ -47,7 +57,8 @@ def _configure_functions(file: Path, aws_url: str, timeout_s: int) -> None:
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["Timeout"] = timeout_s
             resource["Properties"]["CodeUri"] = str((BUILT.parent / resource["Properties"]["CodeUri"]).resolve())
-            resource["Properties"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = aws_url
+            variables = {"AWS_ENDPOINT_URL": aws_url, "ABSENCE_PROOF_INTERVAL_S": ABSENCE_PROOF_INTERVAL_S}
+            resource["Properties"]["Environment"]["Variables"] |= variables
     file.write_text(yaml_dump(template))
 
 

@@ -56,28 +56,26 @@ class FaultyNxCloud(FakeNxCloud):
     def next_fault(self, action: str) -> Fault | None:
         """Return the fault to inject into the current call, if any."""
         with self._draw_lock:
-            fault = self._draw_fault(action)
+            fault = self._draw_fault()
             self.deletion_calls += action == "deleteMedia"
             if fault:
                 self.faults[fault.kind] = self.faults.get(fault.kind, 0) + 1
         self.recording_provider.current_call.response_lost = fault is not None and fault.kind == "lost"
         return fault
 
-    def _draw_fault(self, action: str) -> Fault | None:
-        if action == "uploadMedia":
-            return None
+    def _draw_fault(self) -> Fault | None:
         match self.profile:
             case FaultProfile.OUTAGE_RESET:
                 return Fault("reset")
             case FaultProfile.OUTAGE_CODE:
                 return Fault("code", code=-1)
             case FaultProfile.MIXED if self._random.random() < FAULT_SHARE:
-                return self._draw_mixed_fault(action)
+                return self._draw_mixed_fault()
             case _:
                 return None
 
-    def _draw_mixed_fault(self, action: str) -> Fault:
-        """Draw any fault. Codes only for deletions: the same codes from `getMedia` would look like absence."""
+    def _draw_mixed_fault(self) -> Fault:
+        """Draw any fault."""
         random = self._random
         faults = [
             Fault("latency", seconds=random.uniform(0.05, 0.8)),
@@ -89,17 +87,15 @@ class FaultyNxCloud(FakeNxCloud):
             Fault("truncated"),
             Fault("oversized"),
             Fault("redirect", location="http://127.0.0.1:9/elsewhere"),
+            Fault("interim", status=random.choice([102, 103])),
+            Fault("code", code=-1),
+            Fault("code", code=9001),
+            Fault("code", code=random.choice([28, 9003, 9007, 4711, -2])),
+            Fault("unconfirmed"),
         ]
-        if action == "deleteMedia":
-            faults += [
-                Fault("code", code=-1),
-                Fault("code", code=9001),
-                Fault("code", code=random.choice([4711, -2])),
-                Fault("unconfirmed"),
-            ]
         if random.random() < 0.03:  # rare, because each occupies a worker for seconds
             kind = random.choice(["hang", "drip_headers", "drip_body"])
             faults = [Fault(kind, seconds=random.choice([1.0, self._slowest_s]))]  # type: ignore[arg-type]  # three of the kinds
-        elif random.random() < 0.01 and action == "deleteMedia":  # NXCloud refuses the request for good
+        elif random.random() < 0.01:  # NXCloud refuses the request for good
             faults = [Fault("code", code=9002)]
         return random.choice(faults)

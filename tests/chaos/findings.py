@@ -10,6 +10,7 @@ from typing import Any
 
 from localdev.cloud import LocalCloud
 from localdev.stack import Stack
+from media_cleanup.provider.absence import CONTROL_FILE_NAME
 from tests.chaos.fault_profile import FaultyNxCloud
 from tests.chaos.fault_proxy import FaultProxy, record_id
 from tests.chaos.plan import PHONES, Case, Plan
@@ -46,6 +47,8 @@ class Findings:
     aws_faults: Counter[str]
     kills: Counter[str]
     longest_call_s: float
+    expired: int
+    controls: int
     violations: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -78,7 +81,9 @@ def gather_findings(  # noqa: PLR0917 (all that a chaos test leaves behind)
         deleted=len(plan.to_delete) - len(not_deleted),
         dead_letters=Counter(letter.reason.partition(":")[0] or "(none)" for letter in dead_letters),
         outcomes=Counter(_outcome_and_reason(line) for line in lines),
-        faults=fake_nxcloud.faults,
+        faults=fake_nxcloud.faults | +fake_nxcloud.provider.troubles,
+        expired=len(fake_nxcloud.provider.expired),
+        controls=sum(file["file_name"] == CONTROL_FILE_NAME for file in fake_nxcloud.provider.media.values()),
         aws_faults=proxy.faults,
         kills=proxy.kills,
         longest_call_s=fake_nxcloud.longest_s,
@@ -107,10 +112,12 @@ def _reported_gone_early(fake_nxcloud: FaultyNxCloud, lines: list[dict[str, Any]
     """
     calls = list(fake_nxcloud.provider.calls)
     deleted_ms = {call.media_id: call.received_ms for call in calls if call.action == "deleteMedia" and call.code == 0}
+    expired = {media_id for _, media_id in fake_nxcloud.provider.expired}
     return [
         f"{line['media_id']}: {_attempt(line)}"
         for line in lines
         if line["outcome"] == "already_gone"
+        and line["media_id"] not in expired
         and datetime.fromisoformat(line["timestamp"]).timestamp() * 1000 < deleted_ms.get(line["media_id"], inf)
     ]
 

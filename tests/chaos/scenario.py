@@ -12,6 +12,8 @@ from random import Random
 from typing import Any
 
 from localdev.cloud import local_cloud
+from localdev.fake_nxcloud import THROTTLING, RateLimit
+from localdev.fake_nxcloud.provider import ACTIONS
 from localdev.stack import Stack
 from localdev.uploader import upload_media
 from nxcloud import Credentials
@@ -23,6 +25,8 @@ from tests.chaos.plan import PHONES, Action, Plan, draw_plan
 
 SENDERS = 4
 ROTATION_GAP_S = 1.5
+THROTTLED_RATE, THROTTLED_BURST = 5.0, 2
+EXPIRED_EACH = 12  # of the media files to delete
 KILL_SHARE, SMALL_KILL_SHARE = 0.003, 0.01
 SMALL = 200  # with fewer media files the scenario is short enough for a test
 LAST_FAULTS_S = 60
@@ -57,30 +61,46 @@ class Scenario:
         self.wait_until_idle("objects are indexed", 300)
 
     def run(self, outage_s: float) -> str:
-        """Carry out the actions, a sixth of them in each phase. Returns NXCloud's secret after the rotation."""
+        """Carry out the actions, an eighth of them in each phase. Returns NXCloud's secret after the rotation."""
         fake_nxcloud, actions = self.fake_nxcloud, self.plan.actions
-        parts = [actions[start::6] for start in range(6)]
+        parts = [actions[start::8] for start in range(8)]
         fake_nxcloud.profile, self.proxy.faults_enabled = FaultProfile.MIXED, True
         self._phase("faults", parts[0], outage_s)
         fake_nxcloud.profile = FaultProfile.OUTAGE_RESET
         self._phase("outage: resets", parts[1], outage_s)
         fake_nxcloud.profile = FaultProfile.MIXED
         self._phase("faults", parts[2], outage_s)
+        self._troubles(parts[3], parts[4], outage_s)
         new_secret = secrets.token_hex(16)
         fake_nxcloud.provider.access_secret = new_secret
-        self._phase("rotation: new secret at NXCloud", parts[3], ROTATION_GAP_S)
+        self._phase("rotation: new secret at NXCloud", parts[5], ROTATION_GAP_S)
         self.stack.store_credentials(self.credentials.access_key, new_secret)
         self._phase("rotation: new secret in Secrets Manager", [], outage_s)
         fake_nxcloud.profile = FaultProfile.OUTAGE_CODE
-        self._phase("outage: code -1", parts[4], outage_s)
+        self._phase("outage: code -1", parts[6], outage_s)
         fake_nxcloud.profile = FaultProfile.MIXED
-        self._phase("last faults", parts[5], outage_s)
+        self._phase("last faults", parts[7], outage_s)
         until = time.monotonic() + (LAST_FAULTS_S if len(self.plan.to_delete) >= SMALL else 10)
         while self._deleted() < 0.9 * len(self.plan.to_delete) and time.monotonic() < until:
             self.report_progress("last faults", self._deleted())
             time.sleep(TICK_S)  # the phase takes its time
         fake_nxcloud.profile, self.proxy.faults_enabled = FaultProfile.NONE, False
         return new_secret
+
+    def _troubles(self, first: list[Action], second: list[Action], seconds: float) -> None:
+        """Let NXCloud throttle in each way, refuse each action, and have one number out of order."""
+        provider = self.fake_nxcloud.provider
+        for number, (style, reply) in enumerate(THROTTLING.items()):
+            provider.rate_limit = RateLimit(THROTTLED_RATE, THROTTLED_BURST, reply)
+            self._phase(f"throttling: {style}", first[number :: len(THROTTLING)], seconds / len(THROTTLING))
+        provider.rate_limit = None
+        provider.out_of_order = {PHONES[0]}
+        self._phase("one number out of order", second, seconds)
+        provider.out_of_order = set()
+        for action in ACTIONS:
+            provider.refused_actions = {action: 1005}
+            self._phase(f"{action} is refused", [], seconds / len(ACTIONS))
+        provider.refused_actions = {}
 
     def wait_until_idle(self, phase: str, limit_s: float) -> int:
         """Wait until both queues stay empty. Returns the number of messages left when the time is over."""
@@ -142,6 +162,8 @@ def run_scenario(count: int, seed: int, report_progress: ReportProgress = lambda
         plan = draw_plan(to_delete, bystanders, stack.outputs["SourceBucketName"], random)
         scenario = Scenario(stack, fake_nxcloud, proxy, credentials, plan, report_progress)
         scenario.store_objects()
+        for case in plan.to_delete[::EXPIRED_EACH]:
+            fake_nxcloud.provider.expire(case.business_phone, case.media_id)
         started = time.monotonic()
         new_secret = scenario.run(2 + min(count, 2000) / 250)
         messages_left = scenario.wait_until_idle("recovery", 60 + count)

@@ -66,8 +66,13 @@ def deployed(cloud: LocalCloud, nxcloud: FakeNxCloud, name: str, **parameters: s
     redeliver_after(stack, SOON_S)
     for role, policy, document in policies(stack):
         # MiniStack checks an action of its own for batches, where AWS checks the action for one message
+        text = re.sub(
+            r'"Action": "sqs:SendMessage"',
+            '"Action": ["sqs:SendMessage", "sqs:SendMessageBatch"]',
+            json.dumps(document),
+        )
         one = '"sqs:ChangeMessageVisibility"'
-        text = json.dumps(document).replace(one, f'{one}, {one[:-1]}Batch"')
+        text = text.replace(one, f'{one}, {one[:-1]}Batch"')
         # and checks the ARN of a log group without the suffix :*, which AWS checks for log streams
         text = re.sub(r'("arn:[^"]*:log-group:[^":]*):\*"', r'[\g<0>, \1"]', text)
         stack.put_policy(role, policy, json.loads(text))

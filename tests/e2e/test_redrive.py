@@ -10,7 +10,8 @@ from localdev.fake_nxcloud import FakeNxCloud, Fault
 from localdev.stack import Stack
 from tests.conftest import PHONE
 from tests.e2e.conftest import dead_letter, deployed, eventually, send
-from tools.redrive import redrive, urls
+from tools.redrive import QUEUES, Redrive
+from tools.stacks import outputs_of
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,10 @@ def media(nxcloud: FakeNxCloud, well_behaved: None) -> dict[str, str]:  # noqa: 
 
 def send_back(stack: Stack) -> int:
     """Does what `make redrive` does; how many letters it moved."""
-    dead_url, queue_url = urls(stack.cloud.client("cloudformation"), stack.name, "deletion")
-    return max(redrive(stack.cloud.client("sqs"), dead_url, queue_url), default=0)
+    names = QUEUES["deletion"]
+    outputs = outputs_of(stack.cloud.client("cloudformation"), stack.name, *names)
+    summary = Redrive(stack.cloud.client("sqs"), *(outputs[name] for name in names), return_s=0).run()
+    return summary.moved.total()
 
 
 def assert_reaches_nxcloud(nxcloud: FakeNxCloud, media: dict[str, str]) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 from localdev.cloud import LocalCloud
 from localdev.fake_nxcloud import FakeNxCloud
 from localdev.stack import Stack, deploy
-from tests.conftest import CREDENTIALS, PHONE
+from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
 from tests.e2e.conftest import deployed
 
 
-def invoke(stack: Stack, media_id: str) -> Any:  # noqa: ANN401 (whatever the function answers)
+def invoke(stack: Stack, media_id: str, business_phone: str | None = PHONE) -> Any:  # noqa: ANN401 (whatever the function answers)
     answer = stack.cloud.client("lambda").invoke(
         FunctionName=stack.outputs["DeleteMediaFunctionArn"],
-        Payload=json.dumps({"business_phone": PHONE, "media_id": media_id}),
+        Payload=json.dumps({"media_id": media_id} | ({"business_phone": business_phone} if business_phone else {})),
         LogType="Tail",
     )
     assert "FunctionError" not in answer, base64.b64decode(answer["LogResult"])
@@ -37,3 +37,18 @@ def test_update_applies_parameters_and_keeps_secret(cloud: LocalCloud, nxcloud: 
         url = stack.resources[queue]
         attributes = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         assert (attributes["KmsMasterKeyId"], attributes["SqsManagedSseEnabled"]) == (key, "false")
+
+
+def test_changed_phone_reaches_the_live_version_and_no_description(cloud: LocalCloud, nxcloud: FakeNxCloud) -> None:
+    stack = deployed(cloud, nxcloud, "phones", DefaultBusinessPhone="49301234567", DryRun="true")
+    first, result = invoke(stack, MEDIA_ID, business_phone=None)
+    assert result["business_phone"] == "49301****4567"
+    deploy(cloud, "phones", NxCloudBaseUrl=nxcloud.url, DefaultBusinessPhone=PHONE, DryRun="true")
+    second, result = invoke(stack, MEDIA_ID, business_phone=None)
+    assert result["business_phone"] == "86158****1795"
+    assert int(second) > int(first)
+    functions = cloud.client("lambda")
+    for name in ("DeleteMediaFunction", "IndexMediaFunction", "SweepIndexFunction"):
+        versions = functions.list_versions_by_function(FunctionName=stack.resources[name])["Versions"]
+        descriptions = {version["Description"] for version in versions}
+        assert not any(phone in text for text in descriptions for phone in (PHONE, "49301234567"))

@@ -16,6 +16,7 @@ from index_media import app as index_media_app
 from localdev.fake_nxcloud import FakeNxCloud
 from localdev.tables import create_idempotency_table, create_index_table
 from media_cleanup.aws.clients import AwsClients
+from media_cleanup.delete_media import DeleteMedia
 from media_cleanup.settings import DeleteMediaSettings, IndexMediaSettings, SweepIndexSettings
 from sweep_index import app as sweep_index_app
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE, Context, sample
@@ -67,10 +68,15 @@ class Environment:
             self.output = self._capsys.readouterr().out
 
     @property
+    def delete_media_handler(self) -> DeleteMedia:
+        """The deletion function's handler."""
+        settings = DeleteMediaSettings.from_environment(os.environ)
+        return delete_media_app._delete_media(settings)  # noqa: SLF001 (its execution environment)
+
+    @property
     def delete_media_clients(self) -> AwsClients:
         """The deletion function's own clients."""
-        settings = DeleteMediaSettings.from_environment(os.environ)
-        return delete_media_app._delete_media(settings).clients  # noqa: SLF001 (its execution environment)
+        return self.delete_media_handler.clients
 
     @property
     def index_media_clients(self) -> AwsClients:
@@ -105,6 +111,11 @@ class Environment:
     def deletion_calls(self) -> list[str]:
         """The Media-IDs of the `deleteMedia` calls that NXCloud has received."""
         return [call.media_id for call in self.fake_nxcloud.provider.calls if call.action == "deleteMedia"]
+
+    @property
+    def actions(self) -> list[str]:
+        """The actions of all calls that NXCloud has received."""
+        return [call.action for call in self.fake_nxcloud.provider.calls]
 
     def links(self) -> list[dict[str, str]]:
         """Return the links in the media index, without their keys."""

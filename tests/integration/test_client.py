@@ -1,8 +1,13 @@
 """NXCloud's client over HTTP: signatures, responses, faults on the wire, deadlines, and connections."""
 
+import gzip
 import socket
+import socketserver
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from time import monotonic
 
 import pytest
@@ -20,6 +25,8 @@ from nxcloud import (
     MediaFile,
     NoResponseError,
     NxCloudError,
+    RequestFailedError,
+    ThrottledError,
     system_clock_ms,
 )
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
@@ -27,6 +34,7 @@ from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
 DEADLINE_S = 5.0  # never waited for, except by a bug
 SHORT_DEADLINE_S = 0.2  # waited for; four times the pause between two bytes of a dripping server
 FAULT_S = 20.0
+AF_UNSUPPORTED = 255  # an address family that no machine has
 
 
 @pytest.fixture
@@ -73,6 +81,28 @@ def test_get_media_without_url_raises_api_error(client: MediaClient, fake_nxclou
         client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
 
 
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_upload_media_returns_media_id(fake_nxcloud: FakeNxCloud, algorithm: str) -> None:
+    client = MediaClient(fake_nxcloud.url, algorithm=algorithm)  # type: ignore[arg-type]  # a str of pytest
+    media_id = client.upload_media(CREDENTIALS, PHONE, "picture.png", b"\x89PNG", "image/png")
+    assert fake_nxcloud.provider.media[PHONE, media_id]["file_name"] == "picture.png"
+    [call] = fake_nxcloud.provider.calls
+    assert (call.checked, call.action, call.business_phone) == ("signature valid", "uploadMedia", PHONE)
+
+
+@pytest.mark.parametrize("data", ["null", "{}", '{"id": null}', '{"id": ""}', '{"id": 7}', '{"success": true}'])
+def test_upload_without_media_id_is_no_success(client: MediaClient, fake_nxcloud: FakeNxCloud, data: str) -> None:
+    fake_nxcloud.misbehave(Fault("raw", status=200, body=f'{{"code": 0, "data": {data}}}'))
+    with pytest.raises(ApiError, match="did not confirm"):
+        client.upload_media(CREDENTIALS, PHONE, "a.png", b"x", "image/png")
+
+
+@pytest.mark.parametrize(("mime_type", "size"), [("image/png", 5_000_001), ("text/plain", 1)])
+def test_upload_beyond_the_limits_is_refused(client: MediaClient, mime_type: str, size: int) -> None:
+    with pytest.raises(InvalidRequestError):
+        client.upload_media(CREDENTIALS, PHONE, "file", b"x" * size, mime_type)
+
+
 @pytest.mark.parametrize(
     ("credentials", "kind", "code"),
     [
@@ -105,13 +135,15 @@ def test_each_call_is_signed_with_its_own_timestamp(fake_nxcloud: FakeNxCloud) -
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        (Fault("code", code=-1), ApiError),
-        (Fault("code", code=9001), ApiError),
+        (Fault("code", code=-1), RequestFailedError),
+        (Fault("code", code=9001), RequestFailedError),
+        (Fault("code", code=28), ThrottledError),
+        (Fault("code", code=9099), ApiError),
         (Fault("code", code=424242), ApiError),
         (Fault("unconfirmed"), ApiError),
         (Fault("code", code=9002), InvalidRequestError),
         (Fault("code", code=1009), CredentialsRefusedError),
-        (Fault("status", status=429, retry_after=7), InvalidResponseError),
+        (Fault("status", status=429, retry_after=7), ThrottledError),
         (Fault("status", status=500), InvalidResponseError),
         (Fault("status", status=503), InvalidResponseError),
         (Fault("status", status=404), InvalidResponseError),
@@ -163,7 +195,9 @@ def test_fault_raises_nxcloud_error_within_the_deadline(
         (401, '{"code": 1003, "message": "wrong"}', CredentialsRefusedError),
         (302, '{"code": 0, "data": {"success": true}}', InvalidResponseError),
         (404, '{"code": 0, "data": {"success": true}}', InvalidResponseError),
-        (429, '{"code": 9002, "message": "slow down"}', InvalidResponseError),
+        (429, '{"code": 9002, "message": "slow down"}', ThrottledError),
+        (200, '{"code": 9002, "code": 0, "data": {"success": true}}', InvalidResponseError),
+        (200, '\ufeff{"code": 0, "data": {"success": true}}', InvalidResponseError),
         (500, '{"code": 0, "data": {"success": true}}', InvalidResponseError),
         (503, '{"code": 9002, "message": "down"}', InvalidResponseError),
     ],
@@ -230,6 +264,110 @@ def test_retry_after_is_part_of_the_error(
 ) -> None:
     fake_nxcloud.misbehave(Fault("status", status=429, retry_after=retry_after))
     assert deletion_error(client).retry_after_s == seconds
+
+
+def test_retry_after_counts_on_an_unconfirmed_response() -> None:
+    body = b'{"code": 0, "message": "", "data": {"success": false}}'
+    with raw_server(http_response(body, "Retry-After: 7")) as url:
+        assert deletion_error(MediaClient(url)).retry_after_s == 7
+
+
+def test_retry_after_counts_on_an_oversized_response() -> None:
+    with raw_server(http_response(b" " * 100_000, "Retry-After: 7")) as url:
+        assert deletion_error(MediaClient(url)).retry_after_s == 7
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+def test_compressed_success_is_no_success_and_says_so(encoding: str) -> None:
+    body = gzip.compress(b'{"code": 0, "message": "", "data": {"success": true}}')
+    with raw_server(http_response(body, f"Content-Encoding: {encoding}")) as url:
+        error = deletion_error(MediaClient(url))
+    assert str(error) == f"NXCloud answered HTTP 200 compressed ({encoding}), although identity was requested"
+
+
+# One response belongs to one call
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_interim_response_is_skipped(client: MediaClient, fake_nxcloud: FakeNxCloud, status: int) -> None:
+    client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+    fake_nxcloud.misbehave(Fault("interim", status=status))
+    client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+    fake_nxcloud.misbehave(Fault("code", code=9002))
+    assert type(deletion_error(client)) is InvalidRequestError  # its own response, not the one before
+    assert fake_nxcloud.connections == 1
+
+
+def test_several_interim_responses_are_skipped() -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + b"HTTP/1.1 100 Continue\r\n\r\n"
+    success = http_response(b'{"code": 0, "message": "", "data": {"success": true}}')
+    with raw_server(interim + interim + success) as url:
+        assert MediaClient(url).delete_media(CREDENTIALS, PHONE, MEDIA_ID).code == 0
+
+
+def test_switching_protocols_ends_the_connection() -> None:
+    success = http_response(b'{"code": 0, "message": "", "data": {"success": true}}')
+    with raw_server(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + success) as url:
+        assert type(deletion_error(MediaClient(url))) is NoResponseError
+
+
+def test_bytes_after_a_response_are_not_the_next_response() -> None:
+    refusal = http_response(b'{"code": 9002, "message": "wrong number"}')
+    success = http_response(b'{"code": 0, "message": "", "data": {"success": true}}')
+    with raw_server(refusal + success, refusal) as url:
+        client = MediaClient(url)
+        assert [type(deletion_error(client)) for _ in range(2)] == [InvalidRequestError] * 2
+
+
+def test_first_address_of_several_does_not_use_up_the_deadline(
+    fake_nxcloud: FakeNxCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:  # they fill the queue of connections that are not accepted
+            each.settimeout(0)
+            each.connect_ex(listener.getsockname())
+        addresses = [
+            (AF_UNSUPPORTED, socket.SOCK_STREAM, 0, "", ("::1", 1)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", listener.getsockname()),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", fake_nxcloud.port)),
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)  # no resolver names such a host
+        client = MediaClient("http://nxcloud.example")
+        started = monotonic()
+        assert client.delete_media(CREDENTIALS, PHONE, MEDIA_ID, deadline_s=1.0).code == 0
+        assert monotonic() - started < 1.0
+        for each in waiting:
+            each.close()
+
+
+def http_response(body: bytes, *headers: str) -> bytes:
+    """An HTTP response with status 200, as on the wire."""
+    head = "".join(f"{header}\r\n" for header in ("HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers))
+    return head.encode() + b"\r\n" + body
+
+
+@contextmanager
+def raw_server(*responses: bytes) -> Iterator[str]:
+    """A server that sends these bytes, each in reply to one request; its URL."""
+    left = list(responses)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while left:
+                request = b""
+                while b"messaging_product" not in request:
+                    received = self.request.recv(65536)
+                    if not received:
+                        return
+                    request += received
+                self.request.sendall(left.pop(0))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 def test_connection_with_unread_response_is_not_reused(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:

@@ -163,12 +163,21 @@ def test_head_403_is_unavailable_and_names_missing_permission(environment: Envir
     assert environment.deletion_calls == []
 
 
-@pytest.mark.parametrize("status", [301, 400, 405, 500, 503])
+@pytest.mark.parametrize("status", [301, 405, 500, 503])
 def test_other_head_status_is_unavailable(environment: Environment, status: int) -> None:
     inject_aws_error(environment.delete_media_clients.s3, "HeadObject", status, str(status))
     assert failed_ids(environment.delete_media(sqs_event({"bucket": BUCKET, "key": KEY}))) == ["message-0"]
     assert environment.log_lines[0]["reason"] == f"object_unknown: S3 HeadObject answered {status}"
     assert environment.deletion_calls == []
+
+
+def test_sse_c_object_is_rejected_at_once_with_the_way_out(environment: Environment) -> None:
+    inject_aws_error(environment.delete_media_clients.s3, "HeadObject", 400, "400")
+    assert failed_ids(environment.delete_media(sqs_event({"bucket": BUCKET, "key": KEY}))) == []
+    assert environment.outcomes == [("rejected", "sse_c_object")]
+    assert environment.deletion_calls == []
+    [(_, attributes)] = environment.dead_letters()
+    assert attributes["reason"].endswith("or request the deletion by business_phone and media_id")
 
 
 @pytest.mark.parametrize(

@@ -17,25 +17,41 @@ class Versioning(StrEnum):
     SUSPENDED = "suspended"
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What S3 keeps of an object's content: the eTag, the size, and whether SSE-KMS encrypts it."""
+
+    etag: str
+    size: int = 0
+    kms: bool = False
+
+
 @dataclass(eq=False)
 class Version:
     """One version of a key, or one delete marker.
 
-    `version_id` is "null" for a version stored without versioning. `media` are the ids in its metadata.
-    `stood_for` are all ids that it ever stood for: by metadata, tags, and links. It has `ended` once it was removed,
-    overwritten without a trace, or hidden by a delete marker, or once a request named it.
-    `removed_while_readable` is set if it was removed and its key could be read at each moment since.
+    `version_id` is "null" for a version stored without versioning. `media` are the ids in its metadata, `tagged` all
+    ids that its tags ever named. `stored_at`, `last_current_at` and `ended_at` are times of the bucket: when it was
+    stored, when it was last the current object, and each time when a deletion of the whole object ended it.
+    `removed_at` is the time of its own permanent deletion.
     """
 
     key: str
     version_id: str
-    etag: str
+    stored: Stored
     media: frozenset[str] = frozenset()
-    is_marker: bool = False
     tags: frozenset[str] = frozenset()
-    stood_for: set[str] = field(default_factory=set)
-    ended: bool = False
-    removed_while_readable: bool = False
+    is_marker: bool = False
+    stored_at: int = 0
+    last_current_at: int = -1
+    ended_at: list[int] = field(default_factory=list)
+    removed_at: int | None = None
+    tagged: set[str] = field(default_factory=set)
+
+    @property
+    def labelled(self) -> frozenset[str]:
+        """All ids that its metadata and tags ever named."""
+        return self.media | self.tagged
 
 
 class Bucket:
@@ -43,6 +59,7 @@ class Bucket:
 
     def __init__(self, versioning: Versioning, send: Callable[[str, str], None]) -> None:
         self.versioning = versioning
+        self.now = 0
         self.all_versions: list[Version] = []
         self._versions: dict[str, list[Version]] = {}
         self._send = send
@@ -62,56 +79,70 @@ class Bucket:
         newest = self.find(key, None)
         return None if newest is None or newest.is_marker else newest
 
-    def store(self, key: str, content: str, media: frozenset[str], operation: str = "Put") -> None:
-        """Put an object; equal contents have equal eTags."""
-        version = self._push(Version(key, self._new_id(), f"etag-of-{content}", media, stood_for=set(media)))
-        self._notify("index", f"ObjectCreated:{operation}", version, etag=version.etag)
+    def tick(self) -> int:
+        """Let time pass between two changes; the current objects of all keys are current until now."""
+        for key in self._versions:
+            if current := self.current(key):
+                current.last_current_at = self.now
+        self.now += 1
+        return self.now
+
+    def store(
+        self, key: str, content: str, media: frozenset[str], tags: frozenset[str] = frozenset(), *, kms: bool = False
+    ) -> None:
+        """Put an object with its tags; equal contents have equal eTags, except with SSE-KMS."""
+        self._store(key, self._stored(content, kms=kms), media, tags, "Put")
+
+    def copy(self, source: Version, key: str, *, kms: bool = False) -> None:
+        """Copy a version with its metadata and tags, to another key or onto its own; re-encrypted with `kms`."""
+        content = source.stored.etag.partition("#")[0]
+        self._store(key, self._stored(content, kms=kms), source.media, source.tags, "Copy")
+
+    def _stored(self, content: str, *, kms: bool) -> Stored:
+        etag = f"{content}#{len(self.all_versions)}" if kms else content
+        return Stored(etag, len(content), kms)
+
+    def _store(self, key: str, stored: Stored, media: frozenset[str], tags: frozenset[str], operation: str) -> None:
+        """Store a version. Tags given with it cause no event of their own."""
+        version = Version(key, self._new_id(), stored, media, tags, tagged=set(tags))
+        self._push(version)
+        self._notify("index", f"ObjectCreated:{operation}", version, etag=stored.etag)
 
     def tag(self, version: Version, media: frozenset[str]) -> None:
         """Replace a version's tags."""
+        self.tick()
         version.tags = media
-        version.stood_for |= media
-        self._notify("index", "ObjectTagging:Put", version, etag=version.etag, has_sequencer=False)
+        version.tagged |= media
+        self._notify("index", "ObjectTagging:Put", version, etag=version.stored.etag, has_sequencer=False)
 
     def delete(self, key: str, family: str = "ObjectRemoved") -> None:
         """Delete an object without naming a version: permanently, or by a delete marker."""
-        for version in self.versions(key):
-            version.ended = True
+        now = self.tick()
+        for version in self.all_versions:
+            if version.key == key:
+                version.ended_at.append(now)
         if self.versioning is Versioning.UNVERSIONED:
             if self.versions(key):
                 self._notify("deletion", f"{family}:Delete", self.versions(key).pop())
         else:
-            marker = self._push(Version(key, self._new_id(), "", is_marker=True))
+            marker = self._push(Version(key, self._new_id(), Stored(""), is_marker=True))
             self._notify("deletion", f"{family}:DeleteMarkerCreated", marker)
 
     def delete_version(self, version: Version, family: str = "ObjectRemoved") -> None:
-        """Delete one version, or one delete marker, permanently.
-
-        A null version has no name that events could tell from the object's: its deletion counts as the object's.
-        """
-        for ending in self.versions(version.key) if version.version_id == "null" else [version]:
-            ending.ended = True
+        """Delete one version, or one delete marker, permanently."""
+        version.removed_at = self.tick()
         self.versions(version.key).remove(version)
-        version.removed_while_readable = True
-        self._update_removed_while_readable(version.key)
         self._notify("deletion", f"{family}:Delete", version)
 
     def _push(self, version: Version) -> Version:
         """Put a version on top; a key has at most one null version."""
+        version.stored_at = self.tick()
         versions = self.versions(version.key)
         for old in [old for old in versions if old.version_id == version.version_id == "null"]:
-            old.ended = True
             versions.remove(old)
         versions.append(version)
         self.all_versions.append(version)
-        self._update_removed_while_readable(version.key)
         return version
-
-    def _update_removed_while_readable(self, key: str) -> None:
-        if self.current(key) is None:
-            for version in self.all_versions:
-                if version.key == key:
-                    version.removed_while_readable = False
 
     def _new_id(self) -> str:
         return f"v{len(self.all_versions)}" if self.versioning is Versioning.ENABLED else "null"

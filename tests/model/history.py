@@ -14,6 +14,7 @@ from tests.model.system import DAY_S, KEY_WITH_MEDIA, MEDIA_IN_KEY, PHONE, PLAIN
 KEYS = (PLAIN_KEY, KEY_WITH_MEDIA)
 CONTENTS = ("one", "two")
 MEDIA = ("media-1", "media-2", "media-3", "media-4", MEDIA_IN_KEY)
+NO_LABELS = frozenset[str]()
 LABELS = (*(frozenset({media}) for media in MEDIA), frozenset[str](), frozenset(MEDIA[:2]))
 FAMILIES = ("ObjectRemoved", "LifecycleExpiration")
 MAX_CHANGES = 8
@@ -26,7 +27,8 @@ Turn = Callable[[], None]
 class History:
     """A system with its history; `pick` returns a number below its argument, and so picks one of the options.
 
-    `switching`: the bucket's versioning changes. `losing`: events of deletions are lost, and the sweep runs.
+    `switching`: the bucket's versioning changes. `losing`: events of deletions are lost, and the sweep runs. In every
+    history NXCloud has outages.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class History:
         turns += [self._advance, self._advance, self._finish] if self.system.invocations else []
         turns += [self._lose] if self._losing and self._undelivered_deletions() else []
         turns += [self._sweep] if self._losing and changes else []
+        turns += [self._toggle_outage] if changes else []
         return turns
 
     # Turns of the functions
@@ -86,6 +89,11 @@ class History:
         self.system.now_s += self._pick(2) * DAY_S
         self.system.send("sweep", "{}")
 
+    def _toggle_outage(self) -> None:
+        """Begin or end an outage of NXCloud; what is stored meanwhile is stored between decision and confirmation."""
+        self.system.outage = not self.system.outage
+        self.system.trace.append(f"outage: {self.system.outage}")
+
     def _advance(self) -> None:
         invocation = self._one_of(self.system.invocations)
         failing = self._failures_left > 0 and self._pick(8) == 7
@@ -103,7 +111,7 @@ class History:
         key = self._one_of(KEYS)
         versions = self.system.bucket.versions(key)
         changes: list[Callable[[str], None]] = [self._store, self._store, self._link, self._request_deletion]
-        changes += [self._copy, self._delete, self._delete] if versions else []
+        changes += [self._copy, self._copy_onto_itself, self._delete, self._delete] if versions else []
         changes += [self._tag] if any(not version.is_marker for version in versions) else []
         if self._is_versioned():
             changes += [self._delete_version, self._delete_version] if versions else []
@@ -118,14 +126,22 @@ class History:
         return self.system.bucket.versioning is not Versioning.UNVERSIONED
 
     def _store(self, key: str) -> None:
-        self.system.bucket.store(key, self._one_of(CONTENTS), self._one_of(LABELS))
+        """Store with metadata and tags, in one of four cases with SSE-KMS, whose eTags are no digests."""
+        tags = self._one_of((NO_LABELS, *LABELS))
+        content, kms = self._one_of(CONTENTS), self._pick(4) == 3
+        self.system.bucket.store(key, content, self._one_of(LABELS), tags, kms=kms)
 
     def _copy(self, key: str) -> None:
-        """Copy to the other key, or onto itself; content and metadata stay."""
-        original = self.system.bucket.current(key)
-        if original:
-            content = original.etag.removeprefix("etag-of-")
-            self.system.bucket.store(self._one_of(KEYS), content, original.media, operation="Copy")
+        """Copy any version to the other key, or onto its own; metadata and tags stay."""
+        stored = [version for version in self.system.bucket.versions(key) if not version.is_marker]
+        if stored:
+            self.system.bucket.copy(self._one_of(stored), self._one_of(KEYS))
+
+    def _copy_onto_itself(self, key: str) -> None:
+        """Copy the current object in place, as a change of its storage class or of its encryption does."""
+        current = self.system.bucket.current(key)
+        if current:
+            self.system.bucket.copy(current, key, kms=self._pick(2) == 1)
 
     def _tag(self, key: str) -> None:
         stored = [version for version in self.system.bucket.versions(key) if not version.is_marker]

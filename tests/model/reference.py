@@ -5,21 +5,30 @@ from fractions import Fraction
 
 
 @dataclass(frozen=True)
+class PlainContent:
+    """An object's content as S3 shows it; without `digest`, its eTag is none."""
+
+    etag: str
+    size: int
+    digest: bool
+
+
+@dataclass(frozen=True)
 class PlainLink:
-    """A link; no version id means that the object had none of its own."""
+    """A link; no version id means that the object had none of its own, no content that it was gone."""
 
     version_id: str | None
-    etag: str | None
+    content: PlainContent | None
     media: str
     sequencer: str | None
 
 
 @dataclass(frozen=True)
 class PlainObject:
-    """An object that can be read, with the media files in its metadata."""
+    """An object that can be read, with the media files in its metadata and tags."""
 
     version_id: str | None
-    etag: str
+    content: PlainContent
     media: frozenset[str]
 
 
@@ -50,19 +59,43 @@ def expected_reason(case: Case) -> str | None:
     return "stored_later" if len(case.links) > 0 else "no_media"
 
 
+def expected_carried_over(case: Case) -> set[PlainLink]:
+    """Return the links to replace: of kept media files, covered, and not the current object's own."""
+    return {
+        link
+        for link in case.links
+        if case.current is not None
+        and covers(case, link)
+        and is_kept(case, link.media)
+        and not is_own(case.current, link)
+    }
+
+
 def is_kept(case: Case, media: str) -> bool:
-    """Whether the current object stands for a media file: by its key, its metadata, or a link to this very object."""
+    """Whether the current object stands for a media file: by its key, its labels, or a link of it or its content."""
     if case.current is None:
         return False
     if media == case.media_in_key or media in case.current.media:
         return True
-    for link in case.links_after_head:
-        has_versions = link.version_id is not None or case.current.version_id is not None
-        same_version = link.version_id == case.current.version_id
-        same_content = link.etag == case.current.etag
-        if link.media == media and (same_version if has_versions else same_content):
-            return True
-    return False
+    links = [link for link in case.links_after_head if link.media == media]
+    return any(is_own(case.current, link) or has_content(case.current, link) for link in links)
+
+
+def is_own(current: PlainObject, link: PlainLink) -> bool:
+    """Whether a link is one of this version; without versions, of this eTag."""
+    if current.version_id is None and link.version_id is None:
+        return link.content is not None and link.content.etag == current.content.etag
+    return current.version_id == link.version_id
+
+
+def has_content(current: PlainObject, link: PlainLink) -> bool:
+    """Whether a link is one of the same content: the same eTag, or the same size where an eTag is no digest."""
+    if link.content is None:
+        return False
+    if link.content.etag == current.content.etag:
+        return True
+    both_are_digests = link.content.digest and current.content.digest
+    return not both_are_digests and link.content.size == current.content.size
 
 
 def is_covered(case: Case, media: str) -> bool:
@@ -73,12 +106,19 @@ def is_covered(case: Case, media: str) -> bool:
 
 
 def covers(case: Case, link: PlainLink) -> bool:
-    """Whether the deletion ends a link: of its version; else made before; else if no object can be read."""
-    if case.deleted_version_id is not None:
-        return link.version_id == case.deleted_version_id or case.current is None
-    if case.deletion_sequencer is not None and link.sequencer is not None:
-        return as_fraction(link.sequencer) < as_fraction(case.deletion_sequencer)
-    return case.current is None
+    """Whether the deletion ends a link: of its version, or all if no object can be read; else what is not newer."""
+    not_newer = (
+        case.deletion_sequencer is None
+        or link.sequencer is None
+        or as_fraction(link.sequencer) <= as_fraction(case.deletion_sequencer)
+    )
+    if case.deleted_version_id is None:
+        return not_newer
+    if case.current is None:
+        return True
+    if case.deleted_version_id == "null":
+        return link.version_id is None and not_newer
+    return link.version_id == case.deleted_version_id
 
 
 def as_fraction(sequencer: str) -> Fraction:

@@ -1,25 +1,38 @@
-"""The functions with hand-written fakes of S3, DynamoDB, the queues and NXCloud, and checks of the README's promises.
+"""The functions with hand-written fakes of S3, DynamoDB, the queues and NXCloud, and the oracle of the histories.
+
+The oracle knows the deletion rules by their promises, not by their implementation. *The object stands for* a media file
+by its metadata, its tags, its key, its own links, and the links of the same content.
 
 Safety, checked at each deletion of a media file at NXCloud. Where the request named the media file, every deletion is
-right. Where it named an object, two conditions hold as of the function's last HEAD of that object (as of the deletion
-itself, without one):
-1. The current object, if any, did not stand for the media file: by its metadata, by a link of its version (of its eTag,
-   where it has no version id) in the table, or by its key.
-2. There was no current object, or some version of it that once stood for the media file had ended (see `Version`).
-Other objects that stand for the same media file do not matter: it is deleted with the first of its objects.
+right. Where it named an object:
+1. The current object, if any, did not stand for the media file when the function looked, at its HEAD and its read of
+   the tags.
+2. A link of the key, or the key itself, named the media file. For the permanent deletion of a version whose object
+   exists, it was a link of this version. A link that is known to be newer than the deletion does not count while the
+   object exists.
 
 Liveness, checked once everything is delivered and finished:
 1. Of an object that does not exist, each media file that a link was ever written for is deleted, and the media file in
    the key of one that was ever stored. Metadata without a link were lost to the index function, and are not checked.
    (The media file in the key is not checked where the event of the key's deletion was lost.)
-2. Of a version that was deleted permanently while its object existed, then and ever since, each media file that a link
-   of it was ever written for is deleted, unless the object's key or another version of it ever stood for it, and so may
-   have kept it. (Had the object not existed in between, the media file may be left until the key's next deletion.)
+2. Of a deleted object, each linked media file is deleted whatever was stored later, unless an object of that key that
+   was current since then stood for it.
+3. Of a version that was deleted permanently, the same.
+4. A link disappears only after its media file was deleted, or for another link of the key to that media file.
+
+No residue, checked after a whole pass of the sweep: the object of each link exists, and the next pass requests nothing.
+Media files that NXCloud refuses permanently are exempt, and are not requested.
+
+Two races are allowed, and each has its name here:
+- AFTER_THE_LOOK: what becomes current after the function looked, such as an old version that a rollback makes current,
+  loses a media file that the deletion covers. Safety 1 is checked as of the look.
+- LATE_LINK: an index event is handled after the deletion, and after the key was stored again. Its media file goes with
+  the next deletion of the key or of its version, or with the sweep. Liveness 2 and 3 leave out such links.
 """
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import unquote_plus
@@ -27,12 +40,13 @@ from urllib.parse import unquote_plus
 from botocore.exceptions import ClientError
 
 from media_cleanup.aws.clients import AwsClients
-from media_cleanup.aws.idempotency import ConfirmedDeletions
+from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.delete_media import DeleteMedia
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.index_media import IndexMedia
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.provider.absence import AbsenceVerifier
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.request import Attempt
 from media_cleanup.result import Result
@@ -41,8 +55,9 @@ from media_cleanup.sweep_index import SweepIndex
 from media_cleanup.triggers.parsing import parse_body
 from media_cleanup.triggers.runner import RequestHandler, handle_safely
 from tests.conftest import Context
-from tests.model.bucket import BUCKET, Bucket, Version, Versioning
+from tests.model.bucket import BUCKET, Bucket, Stored, Version, Versioning
 from tests.model.interleaving import SteppedThread
+from tests.model.reference import as_fraction
 
 PHONE = "8615800001795"
 MEDIA_IN_KEY = "fd81acff-eea8-4d9d-acc9-6c62904d6615"
@@ -61,6 +76,8 @@ ENVIRONMENT = {
 DAY_S = 24 * 3600
 CHECKPOINT = {"S": "sweep"}
 SLICE_LINKS = 2  # so that a pass takes several slices
+TIME_TO_FINISH_MS = 20_000  # enough for the requests of a slice, and too little for further links
+REFUSED = "media-refused"  # NXCloud refuses its deletion permanently
 
 
 @dataclass(frozen=True)
@@ -73,35 +90,52 @@ class Message:
 
 @dataclass(frozen=True)
 class WrittenLink:
-    """A link that was written: the version's id is "null" where it has none."""
+    """A link that was written: the version's id is "null" where it has none, `stored` is None where it was gone."""
 
     key: str
     version_id: str
-    etag: str | None
+    stored: Stored | None
     media: str
 
-    def matches(self, version: Version) -> bool:
-        """Whether it was written for this version, or for this content where versions have no ids."""
+    def is_own_of(self, version: Version) -> bool:
+        """Whether it is a link of this version; a `null` version has its eTag besides."""
         if (self.key, self.version_id) != (version.key, version.version_id) or version.is_marker:
             return False
-        return version.version_id != "null" or self.etag == version.etag
+        return version.version_id != "null" or (self.stored is not None and self.stored.etag == version.stored.etag)
+
+    def has_content_of(self, version: Version) -> bool:
+        """Whether its object had the same content, as far as S3 shows it: the eTag, with SSE-KMS the size."""
+        if self.key != version.key or self.stored is None or version.is_marker:
+            return False
+        sizes_count = self.stored.kms or version.stored.kms
+        return self.stored.etag == version.stored.etag or (sizes_count and self.stored.size == version.stored.size)
+
+
+@dataclass
+class Writing:
+    """When a link was first written, as a time of the bucket; `sequencers` are those it had, `late` see LATE_LINK."""
+
+    at: int
+    late: bool
+    sequencers: set[str | None] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """An object at one moment: whether it exists, the media files it stands for, and those its ended versions did."""
+class Look:
+    """The current object at one moment: whether it exists, the media files it stands for, and those of its tags."""
 
     exists: bool
-    standing: set[str]
-    ended: set[str]
+    standing: frozenset[str]
+    tags: frozenset[str] = frozenset()
 
 
 class Invocation(SteppedThread):
-    """An invocation for one message, with a snapshot of each key at its last HEAD."""
+    """An invocation for one message, with its last look at the current object; `queried`: it has read the links."""
 
     def __init__(self, work: Callable[[Any], None], message: Message) -> None:
         self.message = message
-        self.snapshots: dict[str, Snapshot] = {}
+        self.look: Look | None = None
+        self.queried = False
         super().__init__(work)
 
 
@@ -112,8 +146,8 @@ class SliceDeadline:
         self._links_left = iter(range(SLICE_LINKS))
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return the time left, as the sweep asks for it before each link."""
-        return 60_000 if next(self._links_left, None) is not None else 0
+        """Return the time left, as the sweep asks for it before each link and each request."""
+        return 60_000 if next(self._links_left, None) is not None else TIME_TO_FINISH_MS
 
 
 class ModelSystem:
@@ -124,13 +158,16 @@ class ModelSystem:
         self.invocations: list[Invocation] = []
         self.running: Invocation | None = None
         self.deleted: set[str] = set()
+        self.outage = False
         self._being_deleted: set[Media] = set()
         self.violations: list[str] = []
         self.trace: list[str] = []
         self.keys_of_lost_events: set[str] = set()
         self.now_s = 0
+        self.sent_by_sweep = 0
         self.bucket = Bucket(versioning, self.send)
-        self.table = FakeIndexTable(self._pause_before)
+        self.table = FakeIndexTable(self._pause_before, self._note_link)
+        self.writings: dict[WrittenLink, Writing] = {}
         clients = cast(
             "AwsClients",
             SimpleNamespace(
@@ -140,10 +177,14 @@ class ModelSystem:
             ),
         )
         gateway = cast("NxCloudGateway", SimpleNamespace(delete=self._delete))
-        confirmed = cast("ConfirmedDeletions", SimpleNamespace(once=self._once))
-        self._handlers: dict[str, RequestHandler] = {
-            "index": IndexMedia(IndexMediaSettings.from_environment(ENVIRONMENT), clients),
-            "deletion": DeleteMedia(DeleteMediaSettings.from_environment(ENVIRONMENT), clients, gateway, confirmed),
+        records = cast("DeletionRecords", SimpleNamespace(once=self._once))
+        verifier = cast("AbsenceVerifier", None)  # verification follows a batch, and has no part in the deletion rules
+        index_settings = IndexMediaSettings.from_environment(ENVIRONMENT)
+        deletion_settings = DeleteMediaSettings.from_environment(ENVIRONMENT)
+        # Each invocation runs in an execution environment of its own, and so waits for no other
+        self._handlers: dict[str, Callable[[], RequestHandler]] = {
+            "index": lambda: IndexMedia(index_settings, clients),
+            "deletion": lambda: DeleteMedia(deletion_settings, clients, gateway, verifier, records),
         }
         self._sweep_index = SweepIndex(
             SweepIndexSettings.from_environment(ENVIRONMENT), clients, lambda: self.now_s, lambda _: None
@@ -156,11 +197,7 @@ class ModelSystem:
         self.messages.append(Message(queue, body))
 
     def send_request(self, queue: str, **fields: str | None) -> None:
-        """Put a request into a queue; one for a version's deletion ends that version."""
-        named = (fields.get("key"), fields.get("version_id"))
-        for version in self.bucket.all_versions:
-            if queue == "deletion" and (version.key, version.version_id) == named:
-                version.ended = True
+        """Put a request into a queue."""
         self.send(queue, json.dumps({name: value for name, value in fields.items() if value}))
 
     def lose(self, message: Message) -> None:
@@ -185,7 +222,8 @@ class ModelSystem:
             self.invocations.remove(invocation)
 
     def drain(self) -> None:
-        """Deliver and finish everything, one after another."""
+        """End the outage, and deliver and finish everything, one after another."""
+        self.outage = False
         while self.invocations or self.messages:
             if self.invocations:
                 self.advance(self.invocations[0])
@@ -193,17 +231,35 @@ class ModelSystem:
                 self.deliver(self.messages[0])
 
     def sweep_whole_index(self) -> None:
-        """Finish the current pass of the sweep, and then sweep once through the whole index."""
-        for _ in range(2):
-            self.now_s += DAY_S
-            slices = 0
-            while self.table.pass_unfinished or not slices:
-                slices += 1
-                if slices > len(self.table.ever_written) + 1:
-                    self.violations.append("liveness: the sweep does not end")
-                    return
-                self.send("sweep", "{}")
-                self.drain()
+        """Finish the current pass of the sweep, sweep once through the whole index, and check for residue."""
+        self._sweep_pass()
+        self._sweep_pass()
+        self.violations += [f"residue: {link}" for link in self.table.links() if not self._has_object(link)]
+        sent = self.sent_by_sweep
+        self._sweep_pass()
+        if self.sent_by_sweep != sent:
+            self.violations.append("residue: the last pass of the sweep requests deletions")
+
+    def _sweep_pass(self) -> None:
+        self.now_s += DAY_S
+        slices = 0
+        while self.table.pass_unfinished or not slices:
+            slices += 1
+            if slices > len(self.writings) + 1:
+                self.violations.append("residue: the sweep does not end")
+                return
+            self.send("sweep", "{}")
+            self.drain()
+
+    def _has_object(self, link: WrittenLink) -> bool:
+        """Whether a link's object exists, or its content is that of an object without a version of its own."""
+        current = self.bucket.current(link.key)
+        if link.media == REFUSED:
+            return True
+        if current is None:
+            return False
+        own = any(link.is_own_of(version) for version in self.bucket.versions(link.key))
+        return own or (link.version_id == "null" and link.has_content_of(current))
 
     def abandon(self) -> None:
         """End all invocations at their pending calls."""
@@ -212,19 +268,47 @@ class ModelSystem:
 
     def violations_at_rest(self) -> list[str]:
         """Return all broken promises, now that everything is delivered and finished."""
-        for link in (link for link in self.table.ever_written if link.media not in self.deleted):
+        self.bucket.tick()
+        for link, writing in self.writings.items():
+            if link.media in self.deleted or link.media == REFUSED:
+                continue
+            if not any((left.key, left.media) == (link.key, link.media) for left in self.table.links()):
+                self.violations.append(f"liveness: no link is left to {link.media}, which is not deleted")
             if self.bucket.current(link.key) is None:
                 self.violations.append(f"liveness: {link.key} does not exist, and {link.media} is not deleted")
-            elif self._was_removed_while_readable(link) and (link.key, link.media) != (KEY_WITH_MEDIA, MEDIA_IN_KEY):
-                versions = [each for each in self.bucket.all_versions if each.key == link.key]
-                others = [version for version in versions if not link.matches(version)]
-                if not any(link.media in self._ever_stood_for(version) for version in others):
-                    self.violations.append(f"liveness: {link.version_id} is gone, and {link.media} is not deleted")
+            elif not self._losing_events and self._must_be_deleted(link, writing):
+                self.violations.append(f"liveness: {link} was deleted, and its media file is not")
         was_stored = any(each.key == KEY_WITH_MEDIA and not each.is_marker for each in self.bucket.all_versions)
         expected = was_stored and KEY_WITH_MEDIA not in self.keys_of_lost_events
         if expected and MEDIA_IN_KEY not in self.deleted and self.bucket.current(KEY_WITH_MEDIA) is None:
             self.violations.append(f"liveness: {KEY_WITH_MEDIA} does not exist, and its media file is not deleted")
         return self.violations
+
+    @property
+    def _losing_events(self) -> bool:
+        """Whether events were lost: then the residue of the sweep is what counts."""
+        return bool(self.keys_of_lost_events)
+
+    def _must_be_deleted(self, link: WrittenLink, writing: Writing) -> bool:
+        """Whether a link's object was deleted, and no object that was current since stood for its media file."""
+        versions = [version for version in self.bucket.all_versions if link.is_own_of(version)]
+        if not versions or (link.key, link.media) == (KEY_WITH_MEDIA, MEDIA_IN_KEY):
+            return False
+        newest = versions[-1]  # objects without a version may have the same eTag one after another
+        removed_at = [] if newest.removed_at is None else [newest.removed_at]
+        deletions = [at for at in newest.ended_at + removed_at if at > newest.stored_at]
+        handled = [at for at in deletions if not writing.late or at > writing.at]
+        return any(not self._was_kept_since(at, link) for at in handled)
+
+    def _was_kept_since(self, at: int, link: WrittenLink) -> bool:
+        """Whether an object that was current at this time or later ever stood for a link's media file."""
+        since = [each for each in self.bucket.all_versions if each.key == link.key and each.last_current_at >= at]
+        own = (each for each in self.writings if each.media == link.media)
+        return any(
+            link.media in version.labelled
+            or any(each.is_own_of(version) or each.has_content_of(version) for each in own)
+            for version in since
+        )
 
     # Lambda and the fakes
 
@@ -232,7 +316,7 @@ class ModelSystem:
         if message.queue == "sweep":
             self._sweep_slice()
             return
-        handler = self._handlers[message.queue]
+        handler = self._handlers[message.queue]()
         attempt = Attempt(1, Context())
         requests = parse_body(message.body, PHONE)
         results = [result for request in requests for result in handle_safely(handler, request, attempt)]
@@ -257,25 +341,35 @@ class ModelSystem:
             raise AssertionError(f"{call} outside of an invocation")
         invocation.pause()
         self.trace.append(f"  {call}{' fails' if invocation.fails_next else ''}")
+        invocation.queried |= call.startswith("links of") and not invocation.fails_next
         if invocation.fails_next:
             raise _client_error(status, call)
 
     def _head_object(self, **parameters: str) -> dict[str, Any]:
         self._pause_before(f"HEAD {parameters}", 403)  # which is inconclusive
-        if "VersionId" not in parameters and self.running:
-            self.running.snapshots[parameters["Key"]] = self._snapshot(parameters["Key"])
+        if self.running and not parameters.keys() & {"VersionId", "IfMatch"}:
+            self.running.look = self._look(parameters["Key"])
         version = self._find("HeadObject", parameters)
-        if parameters.get("IfMatch", f'"{version.etag}"') != f'"{version.etag}"':
+        if parameters.get("IfMatch", f'"{version.stored.etag}"') != f'"{version.stored.etag}"':
             raise _client_error(412, "HeadObject")
-        response = {"ETag": f'"{version.etag}"', "Metadata": _labels(version.media)}
+        response = {
+            "ETag": f'"{version.stored.etag}"',
+            "ContentLength": version.stored.size,
+            "Metadata": _labels(version.media),
+            "ResponseMetadata": {},
+        }
+        response |= {"ServerSideEncryption": "aws:kms"} if version.stored.kms else {}
+        response |= {"TagCount": 1} if version.tags else {}
         if self.bucket.versioning is not Versioning.UNVERSIONED:
             response["VersionId"] = version.version_id
         return response
 
     def _get_object_tagging(self, **parameters: str) -> dict[str, Any]:
         self._pause_before(f"tags of {parameters}")
-        tags = _labels(self._find("GetObjectTagging", parameters).tags)
-        return {"TagSet": [{"Key": name, "Value": value} for name, value in tags.items()]}
+        version = self._find("GetObjectTagging", parameters)
+        if self.running and self.running.look:
+            self.running.look = replace(self.running.look, tags=version.tags)
+        return {"TagSet": [{"Key": name, "Value": value} for name, value in _labels(version.tags).items()]}
 
     def _find(self, operation: str, parameters: dict[str, str]) -> Version:
         version = self.bucket.find(parameters["Key"], parameters.get("VersionId"))
@@ -287,6 +381,7 @@ class ModelSystem:
 
     def _send_message(self, **parameters: str) -> dict[str, str]:
         self._pause_before(f"send {parameters}")
+        self.sent_by_sweep += self.running is not None and self.running.message.queue == "sweep"
         self.send(parameters["QueueUrl"], parameters["MessageBody"])
         return {"MessageId": "sent"}
 
@@ -309,39 +404,41 @@ class ModelSystem:
     def _delete(self, media: Media, _: Attempt) -> Result:
         """Stand in for NXCloud, which deletes unless the connection fails."""
         try:
-            self._pause_before(f"delete {media}")
+            self._pause_before(f"delete {media}{' in an outage' if self.outage else ''}")
         except ClientError:
             return Result(outcome=Outcome.UNAVAILABLE, reason=Reason.NO_ANSWER, media=media)
+        if self.outage:
+            return Result(outcome=Outcome.UNAVAILABLE, reason=Reason.PROVIDER_FAILED, media=media)
+        if media.media_id == REFUSED:
+            return Result(outcome=Outcome.REJECTED, reason=Reason.REFUSED_BY_PROVIDER, media=media)
         self._check_safety(media.media_id)
         self.deleted.add(media.media_id)
         return Result(outcome=Outcome.DELETED, media=media)
 
     # Checks
 
-    def _snapshot(self, key: str) -> Snapshot:
+    def _look(self, key: str) -> Look:
         current = self.bucket.current(key)
-        standing: set[str] = set()
-        if current:
-            standing |= current.media | {link.media for link in self.table.links() if link.matches(current)}
-            standing |= {MEDIA_IN_KEY} if key == KEY_WITH_MEDIA else set()
-        written = [link for link in self.table.ever_written if link.key == key]
-        ended = {link.media for link in written if self._is_of_missing_version(link)}
-        for version in self.bucket.all_versions:
-            ended |= self._ever_stood_for(version) if version.key == key and version.ended else set()
-        return Snapshot(current is not None, standing, ended)
+        if current is None:
+            return Look(exists=False, standing=frozenset())
+        links = {link.media for link in self.table.links() if link.is_own_of(current) or link.has_content_of(current)}
+        in_key = {MEDIA_IN_KEY} if key == KEY_WITH_MEDIA else set()
+        return Look(exists=True, standing=frozenset(current.media | links | in_key), tags=current.tags)
 
-    def _is_of_missing_version(self, link: WrittenLink) -> bool:
-        """Whether a link names a version that does not exist, or is a delete marker, as messages may."""
-        version = self.bucket.find(link.key, link.version_id)
-        return link.version_id != "null" and (version is None or version.is_marker)
+    def _note_link(self, link: WrittenLink, sequencer: str | None) -> None:
+        """Note when a link is first written, and whether it is a LATE_LINK: then no deletion will see it any more."""
+        if link not in self.writings:
+            versions = [version for version in self.bucket.all_versions if link.is_own_of(version)]
+            ended = bool(versions) and versions[-1] not in self.bucket.versions(link.key)
+            late = ended or any(at > version.stored_at for version in versions for at in version.ended_at)
+            expected = any(key_in(message) == link.key for message in self._unseen_deletions())
+            self.writings[link] = Writing(self.bucket.now, late and not expected)
+        self.writings[link].sequencers.add(sequencer)
 
-    def _was_removed_while_readable(self, link: WrittenLink) -> bool:
-        """Whether a link's version is deleted permanently, and its object could be read at each moment since."""
-        versions = [version for version in self.bucket.all_versions if link.matches(version)]
-        return any(version.removed_while_readable for version in versions if version.version_id != "null")
-
-    def _ever_stood_for(self, version: Version) -> set[str]:
-        return version.stood_for | {link.media for link in self.table.ever_written if link.matches(version)}
+    def _unseen_deletions(self) -> list[Message]:
+        """Return the deletions of objects that have not read the links yet."""
+        messages = self.messages + [each.message for each in self.invocations if not each.queried]
+        return [each for each in messages if each.queue == "deletion" and "business_phone" not in json.loads(each.body)]
 
     def _check_safety(self, media: str) -> None:
         if self.running is None:
@@ -352,19 +449,43 @@ class ModelSystem:
                 self.violations.append(f"safety: {media} is deleted in place of {request['media_id']}")
             return
         key = key_in(self.running.message)
-        snapshot = self.running.snapshots.get(key) or self._snapshot(key)
-        if media in snapshot.standing:
+        look = self.running.look or self._look(key)
+        if media in look.standing | look.tags:
             self.violations.append(f"safety: {media} is deleted, and {key} existed and stood for it")
-        elif snapshot.exists and media not in snapshot.ended:
-            self.violations.append(f"safety: {media} is deleted, and no version of {key} that stood for it had ended")
+        if not (self._is_covered(media, request, key) if look.exists else self._was_linked(media, key)):
+            self.violations.append(f"safety: {media} is deleted, and the deletion of {key} does not cover it")
+
+    def _was_linked(self, media: str, key: str) -> bool:
+        return (key, media) == (KEY_WITH_MEDIA, MEDIA_IN_KEY) or any(
+            (link.key, link.media) == (key, media) for link in self.writings
+        )
+
+    def _is_covered(self, media: str, request: dict[str, Any], key: str) -> bool:
+        """Whether a deletion covers a link to a media file while the object exists."""
+        version_id, sequencer = request.get("version_id"), None
+        if "Records" in request:
+            obj = request["Records"][0]["s3"]["object"]
+            is_marker = request["Records"][0]["eventName"].endswith("DeleteMarkerCreated")
+            version_id, sequencer = None if is_marker else obj.get("versionId"), obj["sequencer"]
+        return any(
+            (version_id is None or version_id == link.version_id)
+            and (version_id not in (None, "null") or any(not _is_newer(own, sequencer) for own in writing.sequencers))
+            for link, writing in self.writings.items()
+            if (link.key, link.media) == (key, media)
+        )
 
 
 class FakeIndexTable:
-    """The index table, as far as the functions call it; a read that is not consistent misses the last write."""
+    """The index table, as far as the functions call it; a read that is not consistent misses the last write.
 
-    def __init__(self, pause_before: Callable[[str], None]) -> None:
-        self.ever_written: set[WrittenLink] = set()
+    `note_link` is called with each link that is written, and its sequencer.
+    """
+
+    def __init__(
+        self, pause_before: Callable[[str], None], note_link: Callable[[WrittenLink, str | None], None]
+    ) -> None:
         self._pause_before = pause_before
+        self._note_link = note_link
         self._items: dict[str, dict[str, Any]] = {}
         self._items_before_last_write: dict[str, dict[str, Any]] = {}
 
@@ -382,13 +503,21 @@ class FakeIndexTable:
         return SimpleNamespace(paginate={"query": self._query}[operation])
 
     def update_item(self, **parameters: Any) -> None:  # noqa: ANN401 (boto3's parameters)
-        """Set attributes, each `name = :value`."""
+        """Set attributes, each `name = :value`, and remove one."""
         key, values = parameters["Key"], parameters["ExpressionAttributeValues"]
         self._pause_before(f"write {values}")
-        sets = (pair.split(" = ") for pair in parameters["UpdateExpression"].removeprefix("SET ").split(", "))
+        if "ConditionExpression" in parameters and "media_id" not in self._items.get(str(key), {}):
+            raise _client_error(400, "UpdateItem", "ConditionalCheckFailedException")
+        sets, _, removed = parameters["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
+        names = parameters.get("ExpressionAttributeNames", {})
+        assigned = {
+            names.get(name, name): values[value] for name, value in (each.split(" = ") for each in sets.split(", "))
+        }
+        item = self._items.get(str(key), {}) | key | assigned
+        item.pop(removed, None)
         self._items_before_last_write = dict(self._items)
-        self._items[str(key)] = self._items.get(str(key), {}) | key | {name: values[value] for name, value in sets}
-        self.ever_written.add(_written_link(self._items[str(key)]))
+        self._items[str(key)] = item
+        self._note_link(_written_link(item), assigned.get("sequencer", {}).get("S"))
 
     def delete_item(self, **parameters: Any) -> None:  # noqa: ANN401 (boto3's parameters)
         """Remove an item."""
@@ -434,14 +563,20 @@ def key_in(message: Message) -> str:
 
 def _written_link(item: dict[str, Any]) -> WrittenLink:
     text = {name: value["S"] for name, value in item.items()}
+    stored = Stored(text["etag"], int(text["size"]), text["etag_is_digest"] == "false") if "etag" in text else None
     key = text["object"].partition("/")[2]
-    return WrittenLink(key, text.get("version_id", "null"), text.get("etag"), text["media_id"])
+    return WrittenLink(key, text.get("version_id", "null"), stored, text["media_id"])
+
+
+def _is_newer(sequencer: str | None, other: str | None) -> bool:
+    """Whether one sequencer is known to be newer than another: as fractions, whose zeros on the right do not matter."""
+    return sequencer is not None and other is not None and as_fraction(sequencer) > as_fraction(other)
 
 
 def _labels(media: frozenset[str]) -> dict[str, str]:
     return {"whatsapp-media-id": " ".join(sorted(media))} if media else {}
 
 
-def _client_error(status: int, operation: str) -> ClientError:
-    response = {"Error": {"Code": str(status)}, "ResponseMetadata": {"HTTPStatusCode": status}}
+def _client_error(status: int, operation: str, code: str = "") -> ClientError:
+    response = {"Error": {"Code": code or str(status)}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(response, operation)  # type: ignore[arg-type]  # the stub requires more than any reader uses

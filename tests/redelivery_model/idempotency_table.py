@@ -45,6 +45,12 @@ class FakeIdempotencyTable:
                 raise ClientError(error | {"Item": old}, "PutItem")  # type: ignore[arg-type]  # as DynamoDB answers
             self._items[key] = item
 
+    def get_item(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (boto3's parameters)
+        """Read a record."""
+        with self._call("get_item"):
+            item = self._items.get(parameters["Key"]["id"]["S"])
+            return {} if item is None else {"Item": _moved(item, -self._ahead_ms())}
+
     def update_item(self, **parameters: Any) -> None:  # noqa: ANN401 (boto3's parameters)
         """Set a record's attributes."""
         values = _moved(parameters["ExpressionAttributeValues"], self._ahead_ms())

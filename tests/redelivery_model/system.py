@@ -15,9 +15,11 @@ from samcli.yamlhelper import yaml_parse
 
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.credentials import CredentialsStore
-from media_cleanup.aws.idempotency import ConfirmedDeletions
+from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.delete_media import DeleteMedia
+from media_cleanup.provider.absence import AbsenceVerifier
 from media_cleanup.provider.gateway import NxCloudGateway
+from media_cleanup.provider.pauses import Pauses
 from media_cleanup.settings import DeleteMediaSettings
 from media_cleanup.telemetry import metrics
 from media_cleanup.triggers.sqs import process_sqs_batch
@@ -251,15 +253,17 @@ class RedeliverySystem:
                 dynamodb=self._table,
                 secretsmanager=SimpleNamespace(get_secret_value=self._get_secret_value),
                 sqs=SimpleNamespace(
-                    send_message=self._send_message,
+                    send_message_batch=self._send_message_batch,
                     change_message_visibility_batch=self._change_message_visibility_batch,
                 ),
             ),
         )
         client = cast("MediaClient", SimpleNamespace(delete_media=self._delete_media))
         credentials = CredentialsStore(clients, SETTINGS.secret_id, clock=lambda: self.clock.now_s)
-        gateway = NxCloudGateway(client, CorrectedClock(), credentials, verify_absence=SETTINGS.verify_absence)
-        return DeleteMedia(SETTINGS, clients, gateway, ConfirmedDeletions(clients, SETTINGS.idempotency_table))
+        pauses = Pauses(lambda: self.clock.now_s)
+        gateway = NxCloudGateway(client, CorrectedClock(), credentials, pauses, lambda: self.clock.now_s)
+        records = DeletionRecords(clients, SETTINGS.idempotency_table, lambda: self.clock.now_s)
+        return DeleteMedia(SETTINGS, clients, gateway, AbsenceVerifier(client, credentials), records)
 
     def _invoke(self, invocation: Invocation) -> None:
         """Invoke the function as Lambda does, and delete the messages that succeeded."""
@@ -327,16 +331,21 @@ class RedeliverySystem:
             error = {"Error": {"Code": "404"}, "ResponseMetadata": {"HTTPStatusCode": 404}}
             raise ClientError(error, "HeadObject")  # type: ignore[arg-type]  # as S3 answers
 
-    def _send_message(self, *, MessageBody: str, MessageAttributes: dict[str, dict[str, str]], **_: str) -> None:  # noqa: N803 (boto3's parameters)
+    def _send_message_batch(self, *, Entries: list[dict[str, Any]], **_: str) -> dict[str, Any]:  # noqa: N803 (boto3's parameters)
         try:
-            with self._call("send_message"):
-                values = {name: attribute["StringValue"] for name, attribute in MessageAttributes.items()}
-                if not values.get("reason") or not all(values.values()):
-                    self.violations.append(f"dead-lettered with the attributes {values}")
-                self.dead_letters.send(MessageBody, values)
+            with self._call("send_message_batch"):
+                if len(Entries) > 10:
+                    self.violations.append(f"{len(Entries)} dead letters at once")
+                for entry in Entries:
+                    attributes = entry["MessageAttributes"].items()
+                    values = {name: attribute["StringValue"] for name, attribute in attributes}
+                    if not values.get("reason") or not all(values.values()):
+                        self.violations.append(f"dead-lettered with the attributes {values}")
+                    self.dead_letters.send(entry["MessageBody"], values)
         except (ClientError, ReadTimeoutError):
             self._mark_disturbed(self._running_invocation())
             raise
+        return {}
 
     def _change_message_visibility_batch(self, *, Entries: list[dict[str, Any]], **_: str) -> dict[str, Any]:  # noqa: N803 (boto3's parameters)
         failed = []

@@ -187,7 +187,7 @@ def test_message_not_dead_lettered_stays_until_sqs_moves_it(refusals: int, reaso
     def finish(invocation: Invocation) -> None:
         nonlocal refused
         while not invocation.finished:
-            refuse = invocation.next == "send_message" and refused < refusals
+            refuse = invocation.next == "send_message_batch" and refused < refusals
             refused += refuse
             system.advance(invocation, Fault.REFUSED if refuse else None)
 

@@ -57,8 +57,9 @@ def test_retry_after_longer_than_the_backoff_is_used(retry_after_s: int | None, 
     assert backoff_s(replace(UNAVAILABLE, retry_after_s=retry_after_s), 1, 0) == delay_s
 
 
-def test_media_in_progress_is_retried_after_30_seconds() -> None:
-    assert backoff_s(replace(UNAVAILABLE, reason=Reason.IN_PROGRESS), 9, 1) == 30
+@pytest.mark.parametrize(("attempt", "jitter", "delay_s"), [(1, 0, 30), (1, 1, 36), (9, 1, 9_216), (14, 0, 14_400)])
+def test_media_in_progress_follows_the_backoff_with_jitter(attempt: int, jitter: float, delay_s: int) -> None:
+    assert backoff_s(replace(UNAVAILABLE, reason=Reason.IN_PROGRESS), attempt, jitter) == delay_s
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.none() | st.integers(0, 10**6)), min_size=30, max_size=30))

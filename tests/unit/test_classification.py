@@ -1,5 +1,7 @@
 """Outcome and reason of a request, by the failure of its call of NXCloud."""
 
+import json
+
 import pytest
 
 from media_cleanup.outcome import Outcome, Reason
@@ -12,19 +14,28 @@ from nxcloud import (
     InvalidResponseError,
     NoResponseError,
     NxCloudError,
+    RequestFailedError,
+    ThrottledError,
 )
-from nxcloud.errors import error_for_code
+from nxcloud.responses import parse_response
+
+UNAVAILABLE, REJECTED = Outcome.UNAVAILABLE, Outcome.REJECTED
 
 
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (InvalidRequestError("wrong"), (Outcome.REJECTED, Reason.REFUSED_BY_PROVIDER, None)),
-        (CredentialsRefusedError("wrong"), (Outcome.UNAVAILABLE, Reason.CREDENTIALS_REFUSED, None)),
-        (ClockSkewError("late"), (Outcome.UNAVAILABLE, Reason.CLOCK_SKEWED, None)),
-        (ApiError("failed"), (Outcome.UNAVAILABLE, Reason.PROVIDER_FAILED, None)),
-        (NoResponseError("silence"), (Outcome.UNAVAILABLE, Reason.NO_ANSWER, "silence")),
-        (InvalidResponseError("HTML"), (Outcome.UNAVAILABLE, Reason.INVALID_ANSWER, "HTML")),
+        (InvalidRequestError("wrong"), (REJECTED, Reason.REFUSED_BY_PROVIDER, None)),
+        (CredentialsRefusedError("wrong"), (UNAVAILABLE, Reason.CREDENTIALS_REFUSED, None)),
+        (ClockSkewError("late"), (UNAVAILABLE, Reason.CLOCK_SKEWED, None)),
+        (ThrottledError("fast"), (UNAVAILABLE, Reason.THROTTLED, None)),
+        (ThrottledError("fast", meta_code=130429), (UNAVAILABLE, Reason.THROTTLED, "Meta's error 130429")),
+        (ApiError("failed"), (UNAVAILABLE, Reason.PROVIDER_FAILED, None)),
+        (ApiError("failed", meta_code=190), (UNAVAILABLE, Reason.PROVIDER_FAILED, "Meta's error 190")),
+        (RequestFailedError("failed"), (UNAVAILABLE, Reason.PROVIDER_FAILED, None)),
+        (RequestFailedError("failed", meta_code=100), (UNAVAILABLE, Reason.PROVIDER_FAILED, "Meta's error 100")),
+        (NoResponseError("silence"), (UNAVAILABLE, Reason.NO_ANSWER, "silence")),
+        (InvalidResponseError("HTML"), (UNAVAILABLE, Reason.INVALID_ANSWER, "HTML")),
     ],
 )
 def test_error_maps_to_outcome_reason_and_detail(
@@ -33,20 +44,46 @@ def test_error_maps_to_outcome_reason_and_detail(
     assert classify(error) == expected
 
 
+def response_error(code: object, status: int = 200, meta_code: object = None, **headers: str) -> NxCloudError:
+    """The error of a response with this code, and with Meta's inside."""
+    data = None if meta_code is None else {"error": {"code": meta_code, "message": "of Meta"}}
+    body = json.dumps({"code": code, "message": "text", "data": data}).encode()
+    with pytest.raises(NxCloudError) as caught:
+        parse_response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body, ())
+    return caught.value
+
+
 @pytest.mark.parametrize(
-    ("error", "possible"),
-    [
-        (error_for_code(-1, "", 200), True),
-        (error_for_code(9001, "", 200), True),
-        (error_for_code(4711, "", 200), True),
-        (error_for_code(0, "", 200), False),  # code 0 without success
-        (error_for_code(-1, "", 404), False),
-        (error_for_code(-1, "", 199), False),
-        (error_for_code(9002, "", 200), False),
-        (error_for_code(1003, "", 200), False),
-        (NoResponseError("silence"), False),
-        (InvalidResponseError("HTML", provider_code=-1, http_status=200), False),
-    ],
+    ("code", "meta_code"), [(-1, None), (9001, None), (9099, 100), (-1, 130429), (9001, 4)], ids=str
 )
-def test_absence_is_possible_only_after_an_unclear_code(error: NxCloudError, *, possible: bool) -> None:
-    assert may_mean_absent(error) is possible
+def test_request_failed_with_http_200_may_mean_absent(code: int, meta_code: int | None) -> None:
+    assert may_mean_absent(response_error(code, meta_code=meta_code))
+
+
+@pytest.mark.parametrize(
+    "code", [1, -2, 27, 28, 88, 1001, 1003, 1004, 1005, 4711, 9000, *range(9002, 9099), 9100, "-1", -1.0, True]
+)
+def test_any_other_code_never_means_absent(code: object) -> None:
+    assert not may_mean_absent(response_error(code))
+
+
+@pytest.mark.parametrize("meta_code", [None, 4, 80007, 130429, 131056, 1, 2, 10, 190, 200, 299, 131000, "100", 100.0])
+def test_9099_without_metas_100_never_means_absent(meta_code: object) -> None:
+    assert not may_mean_absent(response_error(9099, meta_code=meta_code))
+
+
+@pytest.mark.parametrize("code", [-1, 9001])
+@pytest.mark.parametrize("status", [199, 201, 299, 302, 400, 404, 410, 429, 500, 503])
+def test_other_http_status_never_means_absent(code: int, status: int) -> None:
+    assert not may_mean_absent(response_error(code, status))
+    assert not may_mean_absent(RequestFailedError("failed", provider_code=code, http_status=status))
+
+
+@pytest.mark.parametrize("seconds", ["0", "60"])
+def test_response_with_retry_after_never_means_absent(seconds: str) -> None:
+    assert not may_mean_absent(response_error(-1, Retry_After=seconds))
+
+
+@pytest.mark.parametrize("error", [NoResponseError("silence"), InvalidResponseError("HTML", http_status=200)])
+def test_error_without_code_never_means_absent(error: NxCloudError) -> None:
+    assert not may_mean_absent(error)

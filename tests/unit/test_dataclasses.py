@@ -15,12 +15,21 @@ MODULES = [
     for package in (media_cleanup, nxcloud)
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 ]
-MUTABLE = {"media_cleanup.sweep_index._Slice"}  # the findings of a slice, counted up while it is scanned
+MUTABLE = {
+    "media_cleanup.sweep_index._Slice",  # the findings of a slice, counted up while it is scanned
+    # The state of a business phone or of credentials, kept for the life of the execution environment
+    "media_cleanup.provider.absence._Number",
+    "media_cleanup.provider.pauses._State",
+}
 
 
 def dataclasses_of(module: ModuleType) -> list[type]:
     defined = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
     return [each for each in defined if is_dataclass(each)]
+
+
+def test_every_mutable_dataclass_exists() -> None:
+    assert {f"{module.__name__}.{each.__name__}" for module in MODULES for each in dataclasses_of(module)} >= MUTABLE
 
 
 @pytest.mark.parametrize(

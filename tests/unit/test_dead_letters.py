@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 
+from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import Delivery
 from media_cleanup.result import Result
 from media_cleanup.triggers.dead_letters import dead_letter_attributes
+from tests.conftest import MEDIA_ID
 
 FAILED_AT = datetime(2026, 1, 15, 9, 26, 53, tzinfo=UTC)
 
@@ -47,3 +49,11 @@ def test_attributes_are_sanitized_masked_and_cut() -> None:
     attributes = attribute_values(result, Delivery("sqs"))
     assert attributes["reason"] == "not_understood: abc"
     assert attributes["provider_message"] == "86158****1795 " + "x" * 242
+
+
+def test_number_split_by_refused_characters_is_masked() -> None:
+    split = "8615\x000000\x0b1795 and 49/30,1234567"
+    result = Result(
+        outcome=Outcome.REJECTED, reason=Reason.GAVE_UP, media=Media("49301234567", MEDIA_ID), provider_message=split
+    )
+    assert attribute_values(result, Delivery("sqs"))["provider_message"] == "86150****1795 and 49301****4567"

@@ -1,5 +1,6 @@
 """Validated names, and the media files that keys and labels name."""
 
+import base64
 import re
 
 import pytest
@@ -77,9 +78,17 @@ def test_media_drops_one_leading_plus_of_the_phone() -> None:
         Media.parse("+", "a")
 
 
-@pytest.mark.parametrize("version_id", [None, "", "null"])
-def test_object_version_absent_empty_or_null_is_none(version_id: str | None) -> None:
+@pytest.mark.parametrize("version_id", [None, ""])
+def test_object_version_absent_or_empty_is_none(version_id: str | None) -> None:
     assert S3Object.parse("example-bucket", "a", version_id) == S3Object("example-bucket", "a", None)
+
+
+def test_null_version_is_a_name_and_no_identity() -> None:
+    null, whole = S3Object.parse("example-bucket", "a", "null"), S3Object("example-bucket", "a")
+    assert null.version_id == "null"
+    assert (null.identity, null.whole) == (whole, whole)
+    version = S3Object("example-bucket", "a", "v1")
+    assert (version.identity, version.whole) == (version, whole)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +111,12 @@ def test_object_with_invalid_name_is_refused(bucket: object, key: object, versio
 
 LABELS = {"whatsapp-media-id": MEDIA_ID, "whatsapp-business-phone": PHONE}
 OTHER_ID = "a75c6d9b-a7c8-4f41-8f61-94548e92cbee"
+BOTH_MEDIA = [Media(PHONE, MEDIA_ID), Media(PHONE, OTHER_ID)]
+
+
+def _encoded(text: str) -> str:
+    """Encode text as S3 returns it: an encoded word of RFC 2047."""
+    return f"=?UTF-8?B?{base64.b64encode(text.encode()).decode()}?="
 
 
 @pytest.mark.parametrize(
@@ -114,6 +129,17 @@ OTHER_ID = "a75c6d9b-a7c8-4f41-8f61-94548e92cbee"
         (LABELS | {"whatsapp-media-id": f" {MEDIA_ID}  {OTHER_ID} "}, [Media(PHONE, MEDIA_ID), Media(PHONE, OTHER_ID)]),
         ({"whatsapp-media-id": MEDIA_ID}, [Media("4915100000000", MEDIA_ID)]),
         ({"whatsapp-media-id": MEDIA_ID, "whatsapp-business-phone": " "}, [Media("4915100000000", MEDIA_ID)]),
+        # tags keep their letter case
+        ({"WhatsApp-Media-Id": MEDIA_ID, "WHATSAPP-BUSINESS-PHONE": PHONE}, [Media(PHONE, MEDIA_ID)]),
+        # S3 joins repeated metadata headers with commas
+        (
+            {"whatsapp-media-id": f"{MEDIA_ID},{OTHER_ID}", "whatsapp-business-phone": f"{PHONE},{PHONE}"},
+            [Media(PHONE, MEDIA_ID), Media(PHONE, OTHER_ID)],
+        ),
+        # S3 returns metadata beyond ASCII as encoded words: here a byte order mark, and direction marks
+        (LABELS | {"whatsapp-media-id": _encoded(f"\ufeff{MEDIA_ID}\n{OTHER_ID}")}, BOTH_MEDIA),
+        (LABELS | {"whatsapp-business-phone": _encoded(f"\u202a+{PHONE}\u202c")}, [Media(PHONE, MEDIA_ID)]),
+        (LABELS | {"whatsapp-media-id": f"=?UTF-8?Q?{MEDIA_ID}=20{OTHER_ID}?="}, BOTH_MEDIA),
     ],
 )
 def test_labels_name_media_files(labels: dict[str, str], media: list[Media]) -> None:
@@ -124,6 +150,31 @@ def test_invalid_label_leaves_the_other_ids() -> None:
     media, [error] = media_in_labels([LABELS | {"whatsapp-media-id": f"{MEDIA_ID} ü"}], None)
     assert media == [Media(PHONE, MEDIA_ID)]
     assert str(error) == "media_id must be 1 to 128 printable ASCII characters without spaces"
+
+
+@pytest.mark.parametrize(
+    ("labels", "error"),
+    [
+        ({"whatsapp-media-id": _encoded("ü")}, "media_id must be 1 to 128 printable ASCII characters without spaces"),
+        ({"whatsapp-media-id": "=?UTF-8?B?a?="}, "whatsapp-media-id is not a valid RFC 2047 encoded word"),
+        ({"whatsapp-media-id": "=?no-charset?Q?abc?="}, "whatsapp-media-id is not a valid RFC 2047 encoded word"),
+        ({"whatsapp-media-id": "=?UTF-8?Q?=FF?="}, "whatsapp-media-id is not a valid RFC 2047 encoded word"),
+        ({"whatsapp-media-id": "=?UTF-8?Q?cut of"}, "whatsapp-media-id is not a valid RFC 2047 encoded word"),
+        ({"whatsapp-business-phone": "+86 158 0000"}, "whatsapp-business-phone must be one number without spaces"),
+        ({"whatsapp-business-phone": f"{PHONE},1"}, "whatsapp-business-phone must be one number without spaces"),
+        ({"whatsapp-business-phone": _encoded("é")}, "business_phone must be 1 to 128 printable ASCII"),
+    ],
+)
+def test_label_that_no_media_file_can_have_is_an_error(labels: dict[str, str], error: str) -> None:
+    media, [found] = media_in_labels([LABELS | labels], PHONE)
+    assert media == []
+    assert str(found).startswith(error)
+
+
+def test_labels_of_metadata_and_tags_are_read_separately() -> None:
+    bad = {"whatsapp-media-id": "ü", "whatsapp-business-phone": PHONE}
+    media, errors = media_in_labels([bad, LABELS], None)
+    assert (media, len(errors)) == ([Media(PHONE, MEDIA_ID)], 1)
 
 
 def test_label_without_phone_or_default_is_an_error() -> None:

@@ -1,12 +1,21 @@
 """Parsed responses of NXCloud, by status, headers and body."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nxcloud import ApiError, ClockSkewError, InvalidRequestError, InvalidResponseError, NxCloudError
+from nxcloud import (
+    ApiError,
+    ClockSkewError,
+    InvalidRequestError,
+    InvalidResponseError,
+    NxCloudError,
+    RequestFailedError,
+    ThrottledError,
+)
 from nxcloud.responses import ApiResponse, parse_response, parse_retry_after
 
 DATE = "Thu, 15 Jan 2026 09:26:53 GMT"
@@ -33,7 +42,7 @@ def test_data_other_than_an_object_is_empty(data: object) -> None:
     assert parse(200, {"code": 0, "data": data}) == ApiResponse(0, "", {}, 200)
 
 
-@pytest.mark.parametrize("status", [199, 300, 307, 400, 404, 429, 500, 503])
+@pytest.mark.parametrize("status", [199, 300, 307, 400, 404, 500, 503])
 def test_code_0_with_other_http_status_is_invalid(status: int) -> None:
     error = parse_error(status, {"code": 0, "message": "success", "data": {"success": True}})
     assert type(error) is InvalidResponseError
@@ -50,10 +59,64 @@ def test_other_code_with_http_2xx_or_4xx_is_an_api_error(status: int) -> None:
 
 def test_negative_code_is_an_api_error() -> None:
     error = parse_error(200, {"code": -1, "message": "failed"})
-    assert (type(error), error.provider_code) == (ApiError, -1)
+    assert (type(error), error.provider_code) == (RequestFailedError, -1)
 
 
-@pytest.mark.parametrize("status", [199, 300, 307, 399, 429, 500, 503])
+@pytest.mark.parametrize("payload", [{"code": 0}, {"code": 9002}, {"code": -1}, "text"])
+def test_http_429_is_throttled_whatever_the_code(payload: object) -> None:
+    error = parse_error(429, payload, {"Retry-After": "7"})
+    assert (type(error), error.http_status, error.retry_after_s) == (ThrottledError, 429, 7)
+
+
+def test_9099_carries_metas_own_code_and_message() -> None:
+    meta = {"code": 130429, "message": "Rate limit hit", "type": "OAuthException", "fbtrace_id": "A1"}
+    error = parse_error(200, {"code": 9099, "message": "WhatsApp error", "data": {"error": meta}})
+    assert (type(error), error.provider_code, error.meta_code) == (ThrottledError, 9099, 130429)
+    assert error.provider_message == "WhatsApp error: Rate limit hit"
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], {}, {"error": None}, {"error": "4"}, {"error": {"code": "4"}}, {"error": {"code": True}}]
+)
+def test_9099_without_metas_code_is_an_api_error(data: object) -> None:
+    error = parse_error(200, {"code": 9099, "message": "WhatsApp error", "data": data})
+    assert (type(error), error.provider_code, error.meta_code) == (ApiError, 9099, None)
+
+
+def test_meta_code_of_another_code_is_not_read() -> None:
+    assert parse_error(200, {"code": -1, "data": {"error": {"code": 4}}}).meta_code is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "fault"),
+    [
+        ({"Content-Encoding": "gzip"}, b"\x1f\x8b", "compressed (gzip), although identity was requested"),
+        ({"Content-Encoding": " BR "}, b"{}", "compressed (br), although identity was requested"),
+        ({}, b'\xef\xbb\xbf{"code": 0, "data": {"success": true}}', "with a byte order mark before its JSON"),
+        ({}, b'{"code": 9002, "code": 0, "data": {"success": true}}', "with JSON that has a key twice"),
+        ({}, b'{"code": 0, "data": {"success": false, "success": true}}', "with JSON that has a key twice"),
+    ],
+)
+def test_fault_of_the_body_is_named(headers: dict[str, str], body: bytes, fault: str) -> None:
+    with pytest.raises(InvalidResponseError, match=re.escape(f"NXCloud answered HTTP 200 {fault}")):
+        parse_response(200, headers, body, ())
+
+
+def test_identity_encoding_is_no_fault() -> None:
+    assert parse(200, {"code": 0}, {"Content-Encoding": "identity"}).code == 0
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 503])
+@pytest.mark.parametrize("code", [0, -1, 28, 1003, 9002, 9099, 4711, None])
+def test_retry_after_counts_on_any_response(status: int, code: int | None) -> None:
+    headers = {"Retry-After": "7"}
+    if (status, code) == (200, 0):
+        assert parse(status, {"code": code}, headers).retry_after_s == 7
+    else:
+        assert parse_error(status, {"code": code}, headers).retry_after_s == 7
+
+
+@pytest.mark.parametrize("status", [199, 300, 307, 399, 500, 503])
 def test_other_code_with_other_http_status_is_invalid(status: int) -> None:
     error = parse_error(status, {"code": 9002, "message": "wrong number"}, {"Retry-After": "7"})
     assert type(error) is InvalidResponseError
@@ -110,14 +173,16 @@ def test_message_is_redacted_before_the_cut() -> None:
     ],
 )
 def test_retry_after_is_parsed_in_each_form(text: str | None, seconds: int | None) -> None:
-    after_s = parse_retry_after(text, DATE)
+    headers = {"Date": DATE} | ({} if text is None else {"Retry-After": text})
+    after_s = parse_retry_after(headers)
     assert after_s == seconds
     assert not isinstance(after_s, float)
 
 
 @pytest.mark.parametrize("date", [None, "", "now"])
 def test_retry_after_date_without_server_date_is_ignored(date: str | None) -> None:
-    assert parse_retry_after(DATE, date) is None
+    headers = {"Retry-After": DATE} | ({} if date is None else {"Date": date})
+    assert parse_retry_after(headers) is None
 
 
 JSON = st.recursive(

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.model import Media, S3Object
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import Action, Attempt, ObjectEvent, ObjectEventType, Request
@@ -56,6 +56,12 @@ def test_dependency_unavailable_becomes_an_unavailable_result() -> None:
     assert (result.bucket, result.key, result.occurred_ms) == ("bucket", "key", 7)
 
 
+def test_rejected_request_becomes_a_rejected_result() -> None:
+    failure = RequestRejectedError(Reason.SSE_C_OBJECT, "the way out")
+    [result] = handle(FakeHandler(failure=failure), Request(REMOVED, 7))
+    assert (result.outcome, result.reason_text) == (Outcome.REJECTED, "sse_c_object: the way out")
+
+
 def test_unexpected_exception_is_reported_by_its_location() -> None:
     [result] = handle(FakeHandler(failure=ValueError("text that may hold a secret")), Request(REMOVED))
     assert (result.outcome, result.reason, result.key) == (Outcome.UNAVAILABLE, Reason.INTERNAL_ERROR, "key")
@@ -64,7 +70,15 @@ def test_unexpected_exception_is_reported_by_its_location() -> None:
     assert "secret" not in result.detail
 
 
-@pytest.mark.parametrize(("remaining_ms", "reason"), [(2_999, Reason.OUT_OF_TIME), (3_000, None)])
+@pytest.mark.parametrize(("remaining_ms", "reason"), [(5_999, Reason.OUT_OF_TIME), (6_000, None)])
 def test_request_with_too_little_time_left_is_not_started(remaining_ms: int, reason: Reason | None) -> None:
     [result] = handle(FakeHandler((Result(outcome=Outcome.DELETED),)), Request(MEDIA), time_left_ms=remaining_ms)
     assert result.reason is reason
+
+
+def test_reserve_for_finishing_the_batch_is_no_time_left() -> None:
+    attempt = Attempt(1, Context(time_left_ms=10_000), reserve_ms=5_000)
+    assert attempt.remaining_ms == 5_000
+    with pytest.raises(DependencyUnavailable, match="out_of_time"):
+        attempt.require_time()
+    attempt.require_time(5_000)

@@ -28,12 +28,21 @@ def test_optional_variables_have_defaults() -> None:
     assert settings.object_key_pattern.pattern == DEFAULT_OBJECT_KEY_PATTERN
     assert not settings.dry_run
     assert settings.verify_absence
+    assert settings.absence_proof_interval_s == 3600
     assert settings.concurrent_calls == 10
 
 
 def test_empty_variable_counts_as_not_set() -> None:
     unset = dict.fromkeys(
-        ["NXCLOUD_SIGN_ALGORITHM", "DEFAULT_BUSINESS_PHONE", "OBJECT_KEY_PATTERN", "DRY_RUN", "VERIFY_ABSENCE"], ""
+        [
+            "NXCLOUD_SIGN_ALGORITHM",
+            "DEFAULT_BUSINESS_PHONE",
+            "OBJECT_KEY_PATTERN",
+            "DRY_RUN",
+            "VERIFY_ABSENCE",
+            "ABSENCE_PROOF_INTERVAL_S",
+        ],
+        "",
     )
     assert DeleteMediaSettings.from_environment(REQUIRED | unset) == DeleteMediaSettings.from_environment(REQUIRED)
 
@@ -76,6 +85,8 @@ def test_delete_settings_without_required_variable_are_refused(name: str) -> Non
         ("NXCLOUD_BASE_URL", "https://user:password@api2.nxcloud.com", "user name"),
         ("NXCLOUD_BASE_URL", "https://@api2.nxcloud.com", "user name"),
         ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/?a=b", "query"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/?", "query"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com#", "fragment"),
         ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:port", "no URL"),
         ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:0", "no URL"),
         ("NXCLOUD_BASE_URL", "https://[::1", "no URL"),
@@ -84,8 +95,15 @@ def test_delete_settings_without_required_variable_are_refused(name: str) -> Non
         ("DEFAULT_BUSINESS_PHONE", "+86 158", "printable ASCII"),
         ("OBJECT_KEY_PATTERN", "(?P<media_id>", "does not compile"),
         ("OBJECT_KEY_PATTERN", "([0-9]+)", "no group"),
+        ("OBJECT_KEY_PATTERN", "a{99999999999}", "does not compile"),
+        ("OBJECT_KEY_PATTERN", "(?P<media_id>([a-z]+)+)$", "takes too long"),
+        ("OBJECT_KEY_PREFIX", "/offers/", "must not begin with a slash"),
+        ("OBJECT_KEY_PREFIX", "ä" * 513, "longer than the 1024 bytes"),
         ("DRY_RUN", "yes", "false, true"),
         ("VERIFY_ABSENCE", "1", "true, false"),
+        ("ABSENCE_PROOF_INTERVAL_S", "-1", "number of seconds from 0 to 99999"),
+        ("ABSENCE_PROOF_INTERVAL_S", "1e3", "number of seconds from 0 to 99999"),
+        ("ABSENCE_PROOF_INTERVAL_S", "100000", "number of seconds from 0 to 99999"),
         ("CONCURRENT_CALLS", "0", "whole number from 1 to 10"),
         ("CONCURRENT_CALLS", "11", "whole number from 1 to 10"),
         ("CONCURRENT_CALLS", "five", "whole number from 1 to 10"),
@@ -94,6 +112,19 @@ def test_delete_settings_without_required_variable_are_refused(name: str) -> Non
 def test_invalid_variable_is_refused_with_the_reason(name: str, value: str, reason: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{name}\b.*{reason}"):
         DeleteMediaSettings.from_environment(REQUIRED | {name: value})
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("7200", 7200), ("0.5", 0.5)])
+def test_absence_proof_interval_is_parsed(text: str, seconds: float) -> None:
+    settings = DeleteMediaSettings.from_environment(REQUIRED | {"ABSENCE_PROOF_INTERVAL_S": text})
+    assert settings.absence_proof_interval_s == seconds
+
+
+def test_prefix_is_checked_in_each_function() -> None:
+    for settings in (IndexMediaSettings, SweepIndexSettings):
+        with pytest.raises(SettingsError, match=r"^OBJECT_KEY_PREFIX must not begin with a slash"):
+            settings.from_environment(REQUIRED | {"OBJECT_KEY_PREFIX": "/"})
+    assert SweepIndexSettings.from_environment(REQUIRED | {"OBJECT_KEY_PREFIX": "ä" * 512}).object_key_prefix
 
 
 def test_password_in_url_is_not_in_the_error() -> None:

@@ -1,6 +1,7 @@
 """SQS batches, with a handler of configured results and a fake SQS client that records its calls."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import DELETION
 from media_cleanup.request import Action, Attempt, ObjectEvent
-from media_cleanup.result import Result
+from media_cleanup.result import Handled, Result
 from media_cleanup.triggers.sqs import process_sqs_batch
 from tests.conftest import PHONE, Context
 
@@ -21,17 +22,29 @@ QUEUE, DEAD_LETTERS = "https://queue", "https://dead-letters"
 
 @dataclass
 class FakeSqs:
-    """SQS's client; `failure` is raised by every call, `failed_entries` is the number of refused timeouts."""
+    """SQS's client; `failure` is raised by every call.
 
-    sent: list[dict[str, Any]] = field(default_factory=list)
+    `failed_entries` is the number of refused timeouts, `refused_letters` are the ids of refused dead letters. `batches`
+    are the dead letters of each call, `sent` all together.
+    """
+
+    batches: list[list[dict[str, Any]]] = field(default_factory=list)
+    refused_letters: tuple[str, ...] = ()
     timeouts: list[list[dict[str, Any]]] = field(default_factory=list)
     failure: Exception | None = None
     failed_entries: int = 0
 
-    def send_message(self, **message: Any) -> None:  # noqa: ANN401 (boto3's parameters)
+    @property
+    def sent(self) -> list[dict[str, Any]]:
+        return [letter for batch in self.batches for letter in batch]
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 (boto3's own names)
+        assert QueueUrl == DEAD_LETTERS
         if self.failure:
             raise self.failure
-        self.sent.append(message)
+        self.batches.append([entry for entry in Entries if entry["Id"] not in self.refused_letters])
+        failed = [entry["Id"] for entry in Entries if entry["Id"] in self.refused_letters]
+        return {"Failed": [{"Id": failed_id, "Code": "InternalError"} for failed_id in failed]} if failed else {}
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 (boto3's own names)
         assert QueueUrl == QUEUE
@@ -75,12 +88,16 @@ class FakeHandler:
     def sqs(self) -> FakeSqs:
         return self.fake_clients.sqs
 
+    def verify(self, handled: Sequence[Handled]) -> None:
+        """Leave the results as they are."""
+
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
         if not isinstance(action, Media):
             return [Result(outcome=Outcome.REJECTED, reason=Reason.NOT_UNDERSTOOD)]
+        if action.media_id in self.results:
+            return [self.results[action.media_id]]
         outcome = Outcome(action.media_id.partition("-")[0])
-        default = Result(outcome=outcome, reason=Reason.PROVIDER_FAILED, detail="as configured")
-        return [self.results.get(action.media_id, default)]
+        return [Result(outcome=outcome, reason=Reason.PROVIDER_FAILED, detail="as configured")]
 
 
 @pytest.fixture
@@ -113,9 +130,9 @@ def key_of(action: Action) -> str:
     return action.obj.key
 
 
-def process(handler: FakeHandler, *records: dict[str, Any]) -> list[str]:
+def process(handler: FakeHandler, *records: dict[str, Any], time_left_ms: int = 60_000) -> list[str]:
     """The ids of failed messages in the partial batch response."""
-    response = process_sqs_batch({"Records": list(records)}, handler, Context())
+    response = process_sqs_batch({"Records": list(records)}, handler, Context(time_left_ms=time_left_ms))
     assert response.keys() == {"batchItemFailures"}
     assert all(failure.keys() == {"itemIdentifier"} for failure in response["batchItemFailures"])
     return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
@@ -189,7 +206,7 @@ def test_visibility_timeout_refused_for_an_entry_is_logged(
 def test_rejected_message_is_dead_lettered_and_done(handler: FakeHandler) -> None:
     assert process(handler, record(0, media("rejected"))) == []
     [letter] = handler.sqs.sent
-    assert (letter["QueueUrl"], json.loads(letter["MessageBody"])) == (DEAD_LETTERS, media("rejected"))
+    assert json.loads(letter["MessageBody"]) == media("rejected")
     attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
     assert attributes.pop("failed_at")
     assert attributes == {"reason": "provider_failed: as configured", "source_message_id": "m0"}
@@ -251,12 +268,90 @@ def test_message_of_several_parts_waits_for_the_longest_backoff() -> None:
 
 
 def test_bug_in_finishing_a_message_fails_no_other(handler: FakeHandler, capsys: pytest.CaptureFixture[str]) -> None:
-    handler.sqs.failure = RuntimeError("a bug, whose text may hold a secret")
-    assert process(handler, record(0, media("rejected")), record(1, media("deleted"))) == ["m0"]
+    handler.results["bug"] = Result(outcome=Outcome.LINKED, detail="secret")  # an outcome that no deletion has
+    assert process(handler, record(0, media("bug")), record(1, media("deleted"))) == ["m0"]
     [line] = log_lines(capsys, "message_processing_failed")
     assert line["message_id"] == "m0"
-    assert line["error"].startswith("RuntimeError in send_message, line ")
+    assert line["error"].startswith("KeyError in report, line ")
     assert "secret" not in json.dumps(line)
+
+
+def rejected_parts(number: int, receives: int = 1, message: int = 0) -> dict[str, Any]:
+    return record(message, {"Records": [removal(f"{part}") for part in range(number)]}, receives)
+
+
+@pytest.mark.parametrize(("parts", "letters"), [(2, 2), (10, 10), (11, 1), (5_000, 1)])
+def test_more_than_ten_rejected_parts_are_one_dead_letter(handler: FakeHandler, parts: int, letters: int) -> None:
+    message = rejected_parts(parts)
+    assert process(handler, message) == []
+    assert len(handler.sqs.sent) == letters
+    if letters == 1:
+        [letter] = handler.sqs.sent
+        assert letter["MessageBody"] == message["body"]
+        assert letter["MessageAttributes"]["rejected_parts"]["StringValue"] == str(parts)
+
+
+def test_dead_letters_of_all_messages_are_sent_ten_at_once(handler: FakeHandler) -> None:
+    assert process(handler, *(rejected_parts(3, message=number) for number in range(7))) == []
+    assert [len(batch) for batch in handler.sqs.batches] == [10, 10, 1]
+
+
+def test_large_dead_letters_are_sent_in_several_batches(handler: FakeHandler) -> None:
+    emoji = "\U0001f3e0" * 60_000  # 240,000 bytes; escaped in JSON they are 720,000
+    bodies = [json.dumps({"media_id": "rejected-" + "x" * 200_000}), json.dumps({"note": emoji}, ensure_ascii=False)]
+    assert process(handler, *(record(number, bodies[number % 2]) for number in range(6))) == []
+    sizes = [sum(len(letter["MessageBody"].encode()) for letter in batch) for batch in handler.sqs.batches]
+    assert len(handler.sqs.sent) == 6
+    assert max(sizes) < 1024 * 1024 - 10 * 2048  # with ten letters' attributes it fits into 1 MiB
+
+
+def test_message_with_a_refused_dead_letter_stays(handler: FakeHandler, capsys: pytest.CaptureFixture[str]) -> None:
+    handler.sqs.refused_letters = ("1",)
+    assert process(handler, rejected_parts(2), record(1, media("rejected"))) == ["m0"]
+    assert len(handler.sqs.sent) == 2  # the first part was accepted, and will be there twice: none is lost
+    [line] = log_lines(capsys, "dead_letter_send_failed")
+    assert line["error"] == "InternalError"
+
+
+def test_dead_letters_without_time_left_stay(handler: FakeHandler, capsys: pytest.CaptureFixture[str]) -> None:
+    messages = [record(number, media("unavailable"), 15) for number in range(2)]
+    assert process(handler, *messages, time_left_ms=1_999) == ["m0", "m1"]
+    assert handler.sqs.batches == []
+    assert handler.sqs.timeouts == []
+    [line] = log_lines(capsys, "dead_letter_send_failed")
+    assert line["error"] == "out_of_time"
+
+
+def test_visibility_timeouts_without_time_left_are_not_set(
+    handler: FakeHandler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert process(handler, record(0, media("unavailable")), time_left_ms=1_999) == ["m0"]
+    assert handler.sqs.timeouts == []
+    [line] = log_lines(capsys, "visibility_timeout_failed")
+    assert line["error"] == "out_of_time"
+
+
+def test_parts_of_a_huge_message_leave_time_to_report_them(handler: FakeHandler) -> None:
+    started: list[str] = []
+
+    class SlowHandler(FakeHandler):
+        def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
+            started.append(key_of(action))
+            clock.left_ms -= 20
+            return [Result(outcome=Outcome.DELETED)]
+
+    @dataclass
+    class Clock:
+        left_ms: int = 60_000
+
+        def get_remaining_time_in_millis(self) -> int:
+            return self.left_ms
+
+    clock, handler = Clock(), SlowHandler()
+    response = process_sqs_batch({"Records": [rejected_parts(5_000)]}, handler, clock)
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    # 6 s for the last step, and 2 ms for each part's log line
+    assert len(started) == (60_000 - 6_000 - 2 * 5_000) // 20 + 1
 
 
 def test_messages_with_the_same_id_are_finished_separately(handler: FakeHandler) -> None:

@@ -284,7 +284,7 @@ def test_environment_has_exactly_the_settings_that_code_reads(
     variables = dict(RESOURCES[function]["Environment"]["Variables"])
     assert variables.pop("AWS_ENDPOINT_URL") == {"Ref": "AWS::NoValue"}  # not set: named for `sam local` alone
     assert variables.pop("POWERTOOLS_SERVICE_NAME") == {"Ref": "AWS::StackName"}  # read when telemetry.py is imported
-    assert variables.keys() == read
+    assert variables.keys() == read - {"ABSENCE_PROOF_INTERVAL_S"}  # which only tests set
 
 
 def test_default_key_pattern_is_that_of_code() -> None:
@@ -323,7 +323,12 @@ SHARED = {
                     "sqs:GetQueueAttributes",
                 ],
                 "SendDeadLetters": "sqs:SendMessage",
-                "WriteIdempotencyRecords": ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+                "WriteIdempotencyRecords": [
+                    "dynamodb:GetItem",
+                    "dynamodb:PutItem",
+                    "dynamodb:UpdateItem",
+                    "dynamodb:DeleteItem",
+                ],
                 "ReadCredentials": "secretsmanager:GetSecretValue",
                 "DecryptCredentials": "kms:Decrypt",
                 "ReadAndDeleteLinks": ["dynamodb:Query", "dynamodb:DeleteItem"],
@@ -531,6 +536,8 @@ def referred(part: object) -> Iterator[str]:
     if isinstance(part, dict):
         if "Ref" in part:
             yield part["Ref"]
+        if isinstance(text := part.get("Fn::Sub"), str):
+            yield from re.findall(r"[$][{]([A-Za-z0-9]+)[}]", text)
         for inner in part.values():
             yield from referred(inner)
     if isinstance(part, list):
@@ -538,12 +545,46 @@ def referred(part: object) -> Iterator[str]:
             yield from referred(inner)
 
 
+def parameters_in(part: object) -> set[str]:
+    """The parameters that a part of the template refers to, also by a version of the settings."""
+    names = set(referred(part))
+    for settings in names & {"DeleteMediaSettings", "IndexMediaSettings"}:
+        names |= set(referred(RESOURCES[settings]["Content"]))
+    return names & set(TEMPLATE["Parameters"])
+
+
 @each_function
 def test_changed_setting_publishes_version(function: str) -> None:
     [version] = versions_of(function, TEMPLATE)
-    settings = TEMPLATE["Parameters"].keys() & referred(RESOURCES[function])
+    settings = TEMPLATE["Parameters"].keys() & set(referred(RESOURCES[function]))
     assert settings
-    assert settings == TEMPLATE["Parameters"].keys() & referred(RESOURCES[version]["Description"])
+    assert settings == parameters_in(RESOURCES[version]["Description"])  # no more: an unchanged function is refused
+
+
+@each_function
+def test_version_description_is_short_and_shows_no_number(function: str) -> None:
+    [version] = versions_of(function, TEMPLATE)
+    names = set(referred(RESOURCES[version]["Description"]))
+    assert "DefaultBusinessPhone" not in names
+    lengths = [TEMPLATE["Parameters"].get(name, {}).get("MaxLength", 10) for name in names]
+    assert sum(lengths) + len("settings") + len(names) <= 256
+
+
+def test_default_business_phone_is_only_where_it_is_read() -> None:
+    places = {name for name, resource in RESOURCES.items() if "DefaultBusinessPhone" in set(referred(resource))}
+    assert places == {"DeleteMediaFunction", "IndexMediaFunction", "DeleteMediaSettings", "IndexMediaSettings"}
+    for function in ("DeleteMediaFunction", "IndexMediaFunction"):
+        rest = {name: value for name, value in RESOURCES[function].items() if name != "Environment"}
+        assert "DefaultBusinessPhone" not in set(referred(rest))
+    assert "DefaultBusinessPhone" not in set(referred(TEMPLATE["Outputs"]))
+
+
+@each_function
+def test_longest_settings_fit_into_the_environment(function: str) -> None:
+    variables = RESOURCES[function]["Environment"]["Variables"]
+    longest = {name: value.get("MaxLength", 128) for name, value in TEMPLATE["Parameters"].items()}
+    sizes = [len(name) + sum(longest.get(each, 200) for each in referred(value)) for name, value in variables.items()]
+    assert sum(sizes) <= 4096  # bytes (source: AWS Lambda Developer Guide, "Lambda quotas")
 
 
 @each_function
@@ -691,14 +732,22 @@ def test_samconfig_overrides_existing_parameters(environment: str) -> None:
         ("NxCloudBaseUrl", "https://api2.nxcloud.com /", False),
         ("NxCloudBaseUrl", "https://key@api2.nxcloud.com", False),
         ("NxCloudBaseUrl", "https://api2.nxcloud.com/?a=b", False),
+        ("NxCloudBaseUrl", "https://api2.nxcloud.com?", False),
+        ("NxCloudBaseUrl", "https://api2.nxcloud.com/#", False),
+        ("NxCloudBaseUrl", "https://api2.nxcloud.com/" + "a" * 256, False),
         ("SourceBucketName", "", True),
         ("SourceBucketName", "team-*", True),
         ("SourceBucketName", "*-offers", True),
+        ("SourceBucketName", "*team*-*", True),
         ("SourceBucketName", "*", False),
+        ("SourceBucketName", "team-**", False),
+        ("SourceBucketName", "**team", False),
+        ("SourceBucketName", "team" * 16, False),
         ("SourceBucketName", "Team", False),
         ("CredentialsSecretArn", "", True),
         ("CredentialsSecretArn", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:nxcloud-AbCdEf", True),
         ("CredentialsSecretArn", "nxcloud", False),
+        ("CredentialsSecretArn", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:nxcloud", False),
         ("KmsKeyArn", "", True),
         ("KmsKeyArn", "arn:aws:kms:eu-central-1:123456789012:key/fd81acff-eea8-4d9d-acc9-6c62904d6615", True),
         ("KmsKeyArn", "arn:aws:kms:eu-central-1:123456789012:alias/media", False),
@@ -721,10 +770,15 @@ def test_samconfig_overrides_existing_parameters(environment: str) -> None:
         ("MediaIndexTableName", "arn:aws:dynamodb:eu-central-1:123456789012:table/old", False),
         ("ObjectKeyPattern", DEFAULT_OBJECT_KEY_PATTERN, True),
         ("ObjectKeyPattern", "/([^/]*)$", False),
+        ("ObjectKeyPattern", "(?P<media_id>" + "a" * 512 + ")", False),
+        ("ObjectKeyPrefix", "/offers", False),
+        ("ObjectKeyPrefix", "a" * 201, False),
     ],
 )
 def test_parameter_pattern_accepts_only_valid_values(parameter: str, value: str, *, accepted: bool) -> None:
-    assert bool(re.fullmatch(TEMPLATE["Parameters"][parameter]["AllowedPattern"], value)) == accepted
+    limits = TEMPLATE["Parameters"][parameter]
+    matches = re.fullmatch(limits["AllowedPattern"], value) is not None
+    assert (matches and len(value) <= limits.get("MaxLength", 4096)) == accepted
 
 
 @pytest.mark.parametrize(
@@ -756,8 +810,3 @@ def test_rules_reject_invalid_combinations(parameters: dict[str, str], broken: l
     rules = TEMPLATE["Rules"].items()
     asked = [(name, rule) for name, rule in rules if holds(rule["RuleCondition"])]
     assert [name for name, rule in asked if not all(holds(one["Assert"]) for one in rule["Assertions"])] == broken
-
-
-def test_default_key_pattern_of_condition_is_that_of_parameter() -> None:
-    usual = {"Fn::Equals": [{"Ref": "ObjectKeyPattern"}, TEMPLATE["Parameters"]["ObjectKeyPattern"]["Default"]]}
-    assert TEMPLATE["Conditions"]["HasDefaultKeyPattern"] == usual

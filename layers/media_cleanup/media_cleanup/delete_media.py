@@ -17,10 +17,19 @@ from media_cleanup.provider.absence import AbsenceVerifier
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.provider.pauses import Pauses
 from media_cleanup.reporting import DELETION
-from media_cleanup.request import Action, Attempt, Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType
+from media_cleanup.request import (
+    MIN_CALL_MS,
+    Action,
+    Attempt,
+    Ignored,
+    LinkRequest,
+    Malformed,
+    ObjectEvent,
+    ObjectEventType,
+)
 from media_cleanup.result import Handled, Result
 from media_cleanup.settings import DeleteMediaSettings
-from media_cleanup.telemetry import logger
+from media_cleanup.telemetry import logger, masked
 from media_cleanup.verify_absence import VerifyAbsence
 from nxcloud import CorrectedClock, MediaClient
 
@@ -61,7 +70,10 @@ class DeleteMedia:
         return cls(settings, clients, gateway, verifier, DeletionRecords(clients, settings.idempotency_table))
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
-        """Handle a request; one result for each media file that is deleted. Raises DependencyUnavailable."""
+        """Handle a request; one result for each media file that is deleted.
+
+        Raises DependencyUnavailable and RequestRejectedError.
+        """
         match action:
             case Media():
                 return [self._delete(action, attempt)]
@@ -121,40 +133,53 @@ class DeleteMedia:
         return frozenset(media)
 
     def _carry_over(self, links: Sequence[Link], current: CurrentObject, attempt: Attempt) -> None:
-        """Link the current object to what it keeps, then remove the old links whose objects are missing."""
+        """Link the current object to what it keeps, then remove the old links whose objects are missing.
+
+        A link that is written is followed by a check of its object, as in the index function: a deletion that was
+        handled in between has not seen the link.
+        """
         for link in links:
             attempt.require_time()
-            self._index.put(current.own_link(link.media))
-            if link.obj.version_id is None or self._objects.head(link.obj) is None:
+            own_link = current.own_link(link.media)
+            self._index.put(own_link)
+            if not self._objects.exists(own_link):
+                raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while it was linked")
+            if not self._objects.exists(link):
                 self._index.remove(link)
 
     def _delete_with_links(self, media: Media, links: list[Link], attempt: Attempt) -> Result:
         """Delete a media file and, once that is confirmed, the object's links to it."""
         result = replace(self._delete(media, attempt), links=tuple(links))
         if result.outcome in {Outcome.DELETED, Outcome.ALREADY_GONE}:
-            self._update_links(result, self._index.remove)
+            self._remove_links(result, attempt)
         if result.reason is Reason.REFUSED_BY_PROVIDER:
-            self._update_links(result, self._index.mark_refused)  # for the sweep, which would request it again
+            self._update_links(result, self._index.mark_refused, attempt, "link_not_marked")  # for the sweep
         return result
 
-    def _update_links(self, result: Result, update: Callable[[Link], None]) -> None:
+    def _remove_links(self, result: Result, attempt: Attempt) -> None:
+        self._update_links(result, self._index.remove, attempt, "link_not_removed")
+
+    def _update_links(self, result: Result, update: Callable[[Link], None], attempt: Attempt, failure: str) -> None:
+        """Update the links of a final result; a failure is logged, and leaves them to the next deletion or sweep."""
         try:
             for link in result.links:
+                attempt.require_time(MIN_CALL_MS)
                 update(link)
-        except DependencyUnavailable as error:  # the deletion is confirmed; a repeat may call once more
-            logger.warning(
-                "link_not_updated", extra={"error": str(error), "media_id": result.media and result.media.media_id}
-            )
+        except DependencyUnavailable as error:
+            media_id = result.media and result.media.media_id
+            logger.warning(failure, extra={"error": masked(str(error)), "media_id": media_id})
 
     def _delete(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""
         try:
-            attempt.require_time()
             if self.settings.dry_run:
                 self._gateway.check_credentials()
                 return Result(outcome=Outcome.SKIPPED, reason=Reason.DRY_RUN, media=media)
-            with self._in_turn(media):
+            with self._in_turn(media, attempt.remaining_ms / 1000):
+                attempt.require_time()
                 return self._delete_in_turn(media, attempt)
+        except TimeoutError:
+            return Result.unavailable(DependencyUnavailable(Reason.OUT_OF_TIME), media)
         except DependencyUnavailable as error:  # of this media file alone; the request's others are still tried
             return Result.unavailable(error, media)
 
@@ -172,9 +197,10 @@ class DeleteMedia:
         if not self.settings.verify_absence:
             return
         self._verification.verify(handled)
-        for result in (result for each in handled for result in each.results):
-            if result.reason is Reason.VERIFIED_ABSENT:
-                self._update_links(result, self._index.remove)
+        for each in handled:
+            for result in each.results:
+                if result.reason is Reason.VERIFIED_ABSENT:
+                    self._remove_links(result, each.attempt)
 
 
 def _rejected(detail: str) -> Result:

@@ -42,15 +42,14 @@ class ObjectDeletion:
 
         The deletion of one version ends the links of that version, and where there is no current object, all. Any other
         ends all that are not newer, also where another object has been stored since: so a deletion covers the same
-        links at every attempt.
+        links at every attempt. Many objects share the name `null` one after another, so there the order counts, too.
         """
-        version_id = self.obj.version_id
-        if version_id and not object_exists:
+        if self.obj.version_id and not object_exists:
             return True
-        if version_id and link.obj.version_id != self.obj.identity.version_id:
+        if self.obj.identity.version_id:
+            return link.obj.version_id == self.obj.version_id
+        if self.obj.version_id == "null" and link.obj.version_id:
             return False
-        if version_id and version_id != "null":
-            return True
         return not (self.sequencer and link.sequencer and is_older(self.sequencer, link.sequencer))
 
 
@@ -100,18 +99,6 @@ def with_tags(facts: Facts, media: Collection[Media]) -> Facts:
     """Return the facts with the media files in the current object's tags."""
     current = facts.current
     return replace(facts, current=current and replace(current, media=current.media | frozenset(media)))
-
-
-def is_gone(link: Link, current: CurrentObject | None, *, version_exists: bool) -> bool:
-    """Whether a link's object is gone. `version_exists`: of a link's version, or of `null` with the link's eTag.
-
-    Without a current object, everything is deleted: noncurrent versions lie under a delete marker.
-    """
-    if current is None:
-        return True
-    if link.obj.version_id:
-        return not version_exists
-    return not (current.stands_for(link) or version_exists)
 
 
 def is_older(sequencer: str, other: str) -> bool:

@@ -5,6 +5,7 @@ MediaCleanupError
 ├── InvalidMediaError         a business phone or Media-ID that no media file can have
 ├── InvalidObjectError        a bucket, key or version id that no object can have
 ├── MalformedError            an event or message of no known form
+├── RequestRejectedError      a request can never succeed; carries the reason
 ├── RequestsFailedError       requests without a queue failed; Lambda retries the event
 └── DependencyUnavailable     AWS or NXCloud cannot be used now; carries the reason
 
@@ -32,6 +33,15 @@ class InvalidObjectError(MediaCleanupError, ValueError):
 
 class MalformedError(MediaCleanupError, ValueError):
     """An event or message of no known form."""
+
+
+class RequestRejectedError(MediaCleanupError):
+    """A request can never succeed. `reason` and `detail` become those of its result."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
 
 
 class RequestsFailedError(MediaCleanupError):

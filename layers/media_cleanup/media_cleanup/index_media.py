@@ -34,7 +34,10 @@ class IndexMedia:
         return cls(settings, AwsClients())
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
-        """Handle a request; one result for each media file that is linked. Raises DependencyUnavailable."""
+        """Handle a request; one result for each media file that is linked.
+
+        Raises DependencyUnavailable and RequestRejectedError.
+        """
         match action:
             case ObjectEvent(
                 ObjectEventType.CREATED | ObjectEventType.TAGGED | ObjectEventType.REQUESTED, _, S3Object() as obj
@@ -68,12 +71,11 @@ class IndexMedia:
         labels = [] if event.type is ObjectEventType.TAGGED else [head.metadata]
         labels += [self._tags(head)] if head.has_tags or event.type is not ObjectEventType.CREATED else []
         media, errors = media_in_labels(labels, self.settings.default_business_phone)
-        # A HEAD without the event's version or eTag may have read another object than the sequencer belongs to
-        linked_obj = head.obj.identity
-        same_object = linked_obj == obj.identity and (linked_obj.version_id or event.etag)
+        # A HEAD without a version may have read a later store than the event's. The event's sequencer is then too old,
+        # so that more deletions cover the link than need to; none covers it too late.
         for each in media:
             attempt.require_time()
-            self._index.put(Link(linked_obj, head.content, each, event.sequencer if same_object else None))
+            self._index.put(Link(head.obj.identity, head.content, each, event.sequencer))
         if media:
             self._request_deletion_if_gone(head.obj)
         linked = [Result(outcome=Outcome.LINKED, media=each) for each in media]

@@ -122,44 +122,58 @@ def media_in_labels(
     media, errors = [], []
     for each in labels:
         try:
-            business_phone = _label(each, BUSINESS_PHONE_LABEL) or default_business_phone
-            media_ids = re.split(r"[\s,]+", _label(each, MEDIA_ID_LABEL))
+            media_ids = _label(each, MEDIA_ID_LABEL)
+            business_phone = _business_phone(each, default_business_phone) if media_ids else ""
         except InvalidMediaError as error:
             errors.append(error)
             continue
-        for media_id in filter(None, media_ids):
+        for media_id in media_ids:
             try:
-                media.append(_parse_label(business_phone, media_id))
+                media.append(Media.parse(business_phone, media_id))
             except InvalidMediaError as error:
                 errors.append(error)
     return list(dict.fromkeys(media)), errors
 
 
-def _label(labels: Mapping[str, str], name: str) -> str:
-    """The values of a label joined by spaces, decoded, without invisible characters."""
-    values = (value for label, value in labels.items() if label.lower() == name)
-    text = " ".join(_decode_words(name, value) for value in values)
-    return "".join(character for character in text if unicodedata.category(character) not in {"Cc", "Cf"}).strip()
+def _business_phone(labels: Mapping[str, str], default_business_phone: str | None) -> str:
+    match _label(labels, BUSINESS_PHONE_LABEL):
+        case [business_phone]:
+            return business_phone
+        case []:
+            if default_business_phone is None:
+                raise InvalidMediaError(f"{BUSINESS_PHONE_LABEL} is missing, and DEFAULT_BUSINESS_PHONE is not set")
+            return default_business_phone
+        case _:
+            raise InvalidMediaError(f"{BUSINESS_PHONE_LABEL} must be one number without spaces")
+
+
+def _label(labels: Mapping[str, str], name: str) -> list[str]:
+    """The distinct words of a label, decoded, without invisible characters."""
+    values = (_decode_words(name, value) for label, value in labels.items() if label.lower() == name)
+    words = (word for value in values for word in re.split(r"[\s,]+", _strip_invisible(value)) if word)
+    return list(dict.fromkeys(words))
+
+
+def _strip_invisible(text: str) -> str:
+    """Remove control and format characters, such as a byte order mark or the direction marks of a copied number."""
+    return "".join(each for each in text if each.isspace() or unicodedata.category(each) not in {"Cc", "Cf"})
 
 
 def _decode_words(name: str, value: str) -> str:
     """Decode RFC 2047 encoded words, as which S3 returns metadata beyond ASCII."""
-    if "=?" not in value:
-        return value
     try:
-        return str(make_header(decode_header(value)))
+        decoded = str(make_header(decode_header(value))) if "=?" in value else value
     except (ValueError, LookupError, HeaderParseError):
-        raise InvalidMediaError(f"{name} is not a valid RFC 2047 encoded word") from None
-
-
-def _parse_label(business_phone: str | None, media_id: str) -> Media:
-    if business_phone is None:
-        raise InvalidMediaError(f"{BUSINESS_PHONE_LABEL} is missing, and DEFAULT_BUSINESS_PHONE is not set")
-    return Media.parse(business_phone, media_id)
+        decoded = "=?"
+    if "=?" in decoded:  # decode_header leaves an incomplete word as it is
+        raise InvalidMediaError(f"{name} is not a valid RFC 2047 encoded word")
+    return decoded
 
 
 def _validate_name(name: str, value: object) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
+    if not isinstance(value, str):
+        raise InvalidMediaError(f"{name} must be text, not JSON of the type {type(value).__name__}")
+    if not _NAME.fullmatch(value):
         raise InvalidMediaError(f"{name} must be 1 to 128 printable ASCII characters without spaces")
     return value
 

@@ -79,17 +79,18 @@ def report(profile: LogProfile, result: Result, delivery: Delivery) -> dict[str,
 
 def log_fields(result: Result, delivery: Delivery) -> dict[str, Any]:
     """Return the fields of a result's log line, with phone numbers masked."""
+    own_numbers = result.own_numbers
     return {
         "outcome": result.outcome.value,
-        "reason": masked(result.reason_text),
+        "reason": masked(result.reason_text, *own_numbers),
         "trigger": delivery.trigger,
         "media_id": result.media and result.media.media_id,
         "business_phone": result.media and mask_number(result.media.business_phone),
-        "bucket": result.bucket,
-        "object_key": masked(result.key),
+        "bucket": masked(result.bucket, *own_numbers),
+        "object_key": masked(result.key, *own_numbers),
         "attempt": delivery.attempt,
         "provider_code": result.provider_code,
-        "provider_message": masked(result.provider_message),
+        "provider_message": masked(result.provider_message, *own_numbers),
         "http_status": result.http_status,
         "latency_ms": result.latency_ms,
         "lag_ms": _lag_ms(result, delivery),

@@ -9,7 +9,9 @@ from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media, S3Object
 from media_cleanup.outcome import Reason
 
-MIN_STEP_MS = 6_000  # of a few calls of AWS and one of NXCloud; what has not begun by then is redelivered
+MIN_STEP_MS = 6_000  # for a few calls of AWS and one of NXCloud; what has not begun by then is redelivered
+MIN_CALL_MS = 2_000  # for one call of AWS after which nothing but the answer remains
+FINISH_MS_PER_REQUEST = 2  # for its log line and metrics, which a message of thousands of parts takes time to write
 
 
 class ObjectEventType(StrEnum):
@@ -109,7 +111,7 @@ class Attempt:
         """The milliseconds left for the request in the invocation."""
         return self.deadline.get_remaining_time_in_millis() - self.reserve_ms
 
-    def require_time(self) -> None:
-        """Raise DependencyUnavailable where there is too little time left to begin a step."""
-        if self.remaining_ms < MIN_STEP_MS:
+    def require_time(self, least_ms: int = MIN_STEP_MS) -> None:
+        """Raise DependencyUnavailable where there is too little time left to begin a step, or a call of AWS."""
+        if self.remaining_ms < least_ms:
             raise DependencyUnavailable(Reason.OUT_OF_TIME)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.model import Link, Media, S3Object
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import Attempt, Request
@@ -43,10 +43,20 @@ class Result:
         """Create the result of a request that a dependency prevented."""
         return cls(outcome=Outcome.UNAVAILABLE, reason=error.reason, detail=error.detail, media=media)
 
+    @classmethod
+    def rejected(cls, error: RequestRejectedError) -> "Result":
+        """Create the result of a request that can never succeed."""
+        return cls(outcome=Outcome.REJECTED, reason=error.reason, detail=error.detail)
+
     @property
     def reason_text(self) -> str | None:
         """The reason with its details after a colon, as logs and dead letters show it."""
         return ": ".join(part for part in (self.reason, self.last_reason, self.detail) if part) or None
+
+    @property
+    def own_numbers(self) -> tuple[str, ...]:
+        """The phone numbers of the result's media file, which are masked wherever its texts are shown."""
+        return (self.media.business_phone,) if self.media else ()
 
     @property
     def authentication_failed(self) -> bool:

@@ -17,6 +17,7 @@ DEFAULT_OBJECT_KEY_PATTERN = (
     r"(?:^|/)(?P<business_phone>[0-9]{5,15})/"
     r"(?P<media_id>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:[.][^/]*)?$"
 )
+MAX_KEY_BYTES = 1024
 LOCAL_HOSTS = {"localhost", "host.docker.internal"}
 
 
@@ -51,7 +52,7 @@ class DeleteMediaSettings:
             dead_letter_queue_url=_required(environment, "DEAD_LETTER_QUEUE_URL"),
             sign_algorithm=cast("Algorithm", _one_of(environment, "NXCLOUD_SIGN_ALGORITHM", ("md5", "sha256"))),
             default_business_phone=_phone(environment.get("DEFAULT_BUSINESS_PHONE", "")),
-            object_key_prefix=environment.get("OBJECT_KEY_PREFIX", ""),
+            object_key_prefix=_prefix(environment.get("OBJECT_KEY_PREFIX", "")),
             object_key_pattern=_pattern(environment.get("OBJECT_KEY_PATTERN") or DEFAULT_OBJECT_KEY_PATTERN),
             dry_run=_one_of(environment, "DRY_RUN", ("false", "true")) == "true",
             verify_absence=_one_of(environment, "VERIFY_ABSENCE", ("true", "false")) == "true",
@@ -79,7 +80,7 @@ class IndexMediaSettings:
             deletion_queue_url=_required(environment, "DELETION_QUEUE_URL"),
             dead_letter_queue_url=_required(environment, "DEAD_LETTER_QUEUE_URL"),
             default_business_phone=_phone(environment.get("DEFAULT_BUSINESS_PHONE", "")),
-            object_key_prefix=environment.get("OBJECT_KEY_PREFIX", ""),
+            object_key_prefix=_prefix(environment.get("OBJECT_KEY_PREFIX", "")),
             concurrent_calls=_concurrent_calls(environment.get("CONCURRENT_CALLS") or "10"),
         )
 
@@ -99,7 +100,7 @@ class SweepIndexSettings:
         return cls(
             media_index_table=_required(environment, "MEDIA_INDEX_TABLE"),
             deletion_queue_url=_required(environment, "DELETION_QUEUE_URL"),
-            object_key_prefix=environment.get("OBJECT_KEY_PREFIX", ""),
+            object_key_prefix=_prefix(environment.get("OBJECT_KEY_PREFIX", "")),
             every_s=_days(environment.get("SWEEP_EVERY_DAYS") or "1") * 24 * 3600,
         )
 
@@ -180,7 +181,7 @@ def _base_url(url: str) -> str:
         raise SettingsError("NXCLOUD_BASE_URL is no URL such as https://api2.nxcloud.com")
     if parts.username is not None or parts.password is not None:
         raise SettingsError("NXCLOUD_BASE_URL must not hold a user name or a password")
-    if parts.query or parts.fragment:
+    if "?" in url or "#" in url:  # an empty query, too, would become a part of each call's path
         raise SettingsError("NXCLOUD_BASE_URL must not hold a query or a fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_local(host)):
         raise SettingsError(
@@ -224,11 +225,30 @@ def _seconds(name: str, environment: Mapping[str, str], default: str) -> float:
     return float(text)
 
 
+def _prefix(text: str) -> str:
+    if text.startswith("/"):
+        raise SettingsError("OBJECT_KEY_PREFIX must not begin with a slash: the keys of objects do not")
+    if len(text.encode(errors="replace")) > MAX_KEY_BYTES:
+        raise SettingsError(f"OBJECT_KEY_PREFIX is longer than the {MAX_KEY_BYTES} bytes of the longest key")
+    return text
+
+
 def _pattern(text: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise SettingsError(f"OBJECT_KEY_PATTERN does not compile: {error}") from None
     if "media_id" not in pattern.groupindex:
         raise SettingsError("OBJECT_KEY_PATTERN has no group (?P<media_id>…)")
+    if text != DEFAULT_OBJECT_KEY_PATTERN and _explodes(pattern):
+        raise SettingsError(
+            "OBJECT_KEY_PATTERN takes too long to search some keys: avoid repeats within repeats, such as (a+)+, and "
+            "several of .* in a row"
+        )
     return pattern
+
+
+def _explodes(pattern: re.Pattern[str]) -> bool:
+    from media_cleanup.key_pattern import explodes  # noqa: PLC0415 (costs the cold start nothing with the default)
+
+    return explodes(pattern)

@@ -6,42 +6,60 @@ slice is repeated. It deletes nothing itself: the deletion function decides by t
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.deletion_queue import DeletionQueue
 from media_cleanup.aws.media_index import ItemKey, MediaIndex
-from media_cleanup.aws.s3_objects import ObjectHead, S3Objects
+from media_cleanup.aws.s3_objects import S3Objects
 from media_cleanup.aws.sweep_checkpoint import SweepCheckpoint, SweepCheckpoints
-from media_cleanup.deletion_rules import CurrentObject, is_gone
-from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.deletion_rules import CurrentObject
+from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.model import Link, S3Object
-from media_cleanup.request import Deadline
+from media_cleanup.request import MIN_STEP_MS, Deadline
 from media_cleanup.settings import SweepIndexSettings
 from media_cleanup.telemetry import emit_counts, logger, masked
 
-PAUSE_S = 0.02  # before each object, so at most 50 objects a second, of one or two HEADs
+PAUSE_S = 0.02  # before each HEAD, so at most 50 a second
 MAX_MISSING_PER_SLICE = 100  # so that there is time to request their deletion
 GRACE_PERIOD_S = 15  # a deletion in progress is usually done by then, and its links removed
 FINISH_MS = 25_000  # for the grace period and the deletion requests
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """The links of one object or version that is gone. `replaced`: another object has been stored in its place.
+
+    `before` is the item before the first of them, None where that is the first of the table.
+    """
+
+    before: ItemKey | None
+    replaced: bool
+    links: list[Link] = field(default_factory=list)
+
+    @property
+    def log_message(self) -> str:
+        """The log message of the deletion request: a missed event, or an overwritten object, which sends none."""
+        return "object_replaced" if self.replaced else "object_gone"
 
 
 @dataclass(slots=True)
 class _Slice:
     """The progress and findings of a slice.
 
-    `gone` are the links whose object is gone, by the object whose deletion is to be requested; `refused` counts those
-    that NXCloud refused permanently, `unknown` counts objects by the reason why S3 gave no answer. `heads` holds all
-    HEADs of this slice.
+    `gone` has the objects whose deletion is to be requested, in the order of the scan; `refused` counts the gone links
+    that NXCloud refused permanently, `unknown` counts links by the reason why S3 gave no answer. `current` is the
+    current object of `key`, which was read last: the scan returns the links of a key together.
     """
 
     after: ItemKey | None
     finished: bool = False
     links: int = 0
     refused: int = 0
-    heads: dict[S3Object, ObjectHead | None] = field(default_factory=dict)
-    gone: dict[S3Object, list[Link]] = field(default_factory=dict)
+    key: S3Object | None = None
+    current: CurrentObject | None = None
+    gone: dict[S3Object, _Gone] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
 
 
@@ -76,16 +94,17 @@ class SweepIndex:
         """
         checkpoint = self._due_checkpoint()
         if checkpoint is None:
-            return emit_counts(SweptLinks=0, SweptGone=0, SweptRefused=0, SweptUnknown=0)
+            return emit_counts(SweptLinks=0, SweptGone=0, SweptReplaced=0, SweptRefused=0, SweptUnknown=0)
         findings = self._scan(checkpoint.after, deadline)
-        gone = self._request_deletions(findings.gone)
+        requested = self._request_deletions(findings, deadline)
         if not self._checkpoints.save(replace(checkpoint, after=findings.after, finished=findings.finished)):
             logger.warning("checkpoint_moved_meanwhile")  # by a slice that ran at the same time
         for reason, objects in findings.unknown.items():
-            logger.warning("objects_unknown", extra={"reason": reason, "objects": objects})
+            logger.warning("objects_unknown", extra={"reason": masked(reason), "objects": objects})
         counts = emit_counts(
             SweptLinks=findings.links,
-            SweptGone=gone,
+            SweptGone=requested["object_gone"],
+            SweptReplaced=requested["object_replaced"],
             SweptRefused=findings.refused,
             SweptUnknown=findings.unknown.total(),
         )
@@ -105,56 +124,59 @@ class SweepIndex:
         for item_key, link in self._index.scan(after):
             if deadline.get_remaining_time_in_millis() < FINISH_MS or len(findings.gone) >= MAX_MISSING_PER_SLICE:
                 return findings
-            findings.after = item_key
             if link.obj.key.startswith(self._settings.object_key_prefix):
                 findings.links += 1
                 self._check(link, findings)
+            findings.after = item_key
         findings.finished = True
         return findings
 
     def _check(self, link: Link, findings: _Slice) -> None:
         try:
-            if not self._is_gone(link, findings):
-                return
-        except DependencyUnavailable as error:
+            current = self._current(link.obj.whole, findings)
+            gone = self._is_gone(link, current)
+        except (DependencyUnavailable, RequestRejectedError) as error:
             findings.unknown[f"{link.obj.bucket}: {error.detail}"] += 1
             return
-        if link.refused:
+        if gone and link.refused:
             findings.refused += 1
-            return
-        current_exists = findings.heads[link.obj.whole] is not None
-        findings.gone.setdefault(link.obj if current_exists else link.obj.whole, []).append(link)
+        elif gone:
+            replaced = current is not None and not link.obj.version_id
+            found = _Gone(findings.after, replaced)
+            findings.gone.setdefault(link.obj if current else link.obj.whole, found).links.append(link)
 
-    def _is_gone(self, link: Link, findings: _Slice) -> bool:
-        head = self._head(link.obj.whole, findings)
-        if head is None:
-            return is_gone(link, None, version_exists=False)
-        current = CurrentObject(head.obj.identity, head.content)
-        if current.owns(link):
+    def _is_gone(self, link: Link, current: CurrentObject | None) -> bool:
+        """Whether a link's object is gone; without a current object all are, for old versions lie under a marker."""
+        if current is None:
+            return True
+        if current.owns(link) or (not link.obj.version_id and current.stands_for(link)):
             return False
-        if link.obj.version_id:
-            return is_gone(link, current, version_exists=self._head(link.obj, findings) is not None)
-        if head.obj.identity.version_id is None or link.content is None:  # `null` is current, or there are no versions
-            return is_gone(link, current, version_exists=False)
-        null = self._head(replace(link.obj, version_id="null"), findings)
-        return is_gone(link, current, version_exists=null is not None and null.content.etag == link.content.etag)
+        self._sleep(PAUSE_S)
+        return not self._objects.exists(link)
 
-    def _head(self, obj: S3Object, findings: _Slice) -> ObjectHead | None:
-        if obj not in findings.heads:
+    def _current(self, obj: S3Object, findings: _Slice) -> CurrentObject | None:
+        if findings.key != obj:
             self._sleep(PAUSE_S)
-            findings.heads[obj] = self._objects.head(obj)
-        return findings.heads[obj]
+            head = self._objects.head(obj)
+            findings.key, findings.current = obj, CurrentObject(head.obj.identity, head.content) if head else None
+        return findings.current
 
-    def _request_deletions(self, gone: Mapping[S3Object, Sequence[Link]]) -> int:
-        """Request the deletion of objects whose links remain after the grace period. Returns the links' number."""
-        requested = 0
-        if gone:
+    def _request_deletions(self, findings: _Slice, deadline: Deadline) -> Counter[str]:
+        """Request the deletion of objects whose links remain after the grace period. Returns the numbers of links.
+
+        Where the time ends, the next slice starts before the first object that is left.
+        """
+        requested: Counter[str] = Counter()
+        if findings.gone:
             self._sleep(GRACE_PERIOD_S)
-        for obj, found in gone.items():
-            links = [link for link in self._index.get_links(obj) if link in found]
+        for obj, found in findings.gone.items():
+            if deadline.get_remaining_time_in_millis() < MIN_STEP_MS:
+                findings.after, findings.finished = found.before, False
+                break
+            links = [link for link in self._index.get_links(obj) if link in found.links]
             if links:
                 message_id = self._deletion_queue.request_deletion(obj)
-                name = {"bucket": obj.bucket, "object_key": masked(obj.key), "version_id": obj.version_id}
-                logger.warning("object_gone", extra=name | {"links": len(links), "message_id": message_id})
-                requested += len(links)
+                name = {"bucket": masked(obj.bucket), "object_key": masked(obj.key), "version_id": obj.version_id}
+                logger.warning(found.log_message, extra=name | {"links": len(links), "message_id": message_id})
+                requested[found.log_message] += len(links)
         return requested

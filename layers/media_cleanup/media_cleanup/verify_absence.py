@@ -14,11 +14,12 @@ from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.provider.absence import AbsenceVerifier, Proof
-from media_cleanup.request import Deadline
+from media_cleanup.request import Attempt
 from media_cleanup.result import Handled, Result
 from nxcloud import system_clock_ms
 
 FIRST_ATTEMPT = 3  # trouble of the moment has passed by then, and a call that cannot succeed is not worth more
+MAX_MEDIA = 100  # in one experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +50,47 @@ class VerifyAbsence:
         }
         verdicts: dict[Media, _Verdict] = {}
         for business_phone, media in groupby(sorted(in_question.values(), key=_key), lambda each: each.business_phone):
-            verdicts |= self._verify_number(business_phone, list(media), handled[0].attempt.deadline)
+            verdicts |= self._verify_number(business_phone, list(media), handled[0].attempt)
         for each in handled:
             each.results[:] = [
                 _apply(verdicts[result.media], result) if result.media in verdicts and result.may_be_absent else result
                 for result in each.results
             ]
 
-    def _verify_number(self, business_phone: str, media: Sequence[Media], deadline: Deadline) -> dict[Media, _Verdict]:
+    def _verify_number(self, business_phone: str, media: Sequence[Media], attempt: Attempt) -> dict[Media, _Verdict]:
+        waiting: dict[Media, _Verdict] = {}
+        due: dict[Media, bool] = {}  # whether there is a first proof
         try:
-            ages_s = {each: self._records.get_proof_age_s(each) for each in media}
-            waiting = {each: age_s for each, age_s in ages_s.items() if age_s is not None and age_s < self._interval_s}
-            due = [each for each in media if each not in waiting]
-            proof = self._verifier.prove(business_phone, due, deadline) if due else Proof()
-            return {each: self._proven_once(age_s) for each, age_s in waiting.items()} | {
-                each: self._record_proof(each, first=ages_s[each] is None)
-                if each in proof.absent
-                else _Verdict(reason=proof.reason, detail=proof.detail)
-                for each in due
-            }
+            for each in media:
+                attempt.require_time()
+                age_s = self._records.get_proof_age_s(each)
+                if age_s is not None and age_s < self._interval_s:
+                    waiting[each] = self._proven_once(age_s)
+                else:
+                    due[each] = age_s is not None
+                if len(due) == MAX_MEDIA:
+                    break
+            proof = self._verifier.prove(business_phone, list(due), attempt) if due else Proof()
         except DependencyUnavailable as error:
-            return {each: _Verdict(detail=f"absence not verified: {error}") for each in media}
+            return dict.fromkeys(media, _not_verified(error)) | waiting
+        concluded = {each: self._conclude(each, proof, attempt, proven=due[each]) for each in due}
+        return dict.fromkeys(media, _Verdict(detail=Proof().detail)) | waiting | concluded
 
-    def _record_proof(self, media: Media, *, first: bool) -> _Verdict:
-        if first:
-            self._records.put_proof(media)
-            return self._proven_once(0)
+    def _conclude(self, media: Media, proof: Proof, attempt: Attempt, *, proven: bool) -> _Verdict:
+        """Record what an experiment says about a media file; `proven`: there is a first proof, an interval old."""
+        try:
+            attempt.require_time()
+            if media in proof.found:
+                if proven:
+                    self._records.remove_proof(media)
+                return _Verdict(detail="getMedia finds the media file")
+            if media not in proof.absent:
+                return _Verdict(reason=proof.reason, detail=proof.detail, retry_after_s=proof.retry_after_s)
+            if not proven:
+                self._records.put_proof(media)
+                return self._proven_once(0)
+        except DependencyUnavailable as error:
+            return _not_verified(error)
         self._records.confirm(media)
         return _Verdict(absent=True)
 
@@ -84,6 +100,10 @@ class VerifyAbsence:
 
 def _key(media: Media) -> tuple[str, str]:
     return media.business_phone, media.media_id
+
+
+def _not_verified(error: DependencyUnavailable) -> _Verdict:
+    return _Verdict(detail=f"absence not verified: {error}")
 
 
 def _apply(verdict: _Verdict, result: Result) -> Result:

@@ -12,7 +12,7 @@ import urllib3
 
 from nxcloud.clock import system_clock_ms
 from nxcloud.errors import ApiError, InvalidResponseError, NoResponseError
-from nxcloud.responses import ApiResponse, parse_response
+from nxcloud.responses import ApiResponse, parse_response, parse_retry_after
 from nxcloud.signing import Algorithm, Credentials, SignatureAuth
 from nxcloud.transport import StaleConnectionError, deadline_session
 
@@ -91,7 +91,7 @@ class MediaClient:
         raise _unconfirmed(response)
 
     def _call(self, action: str, credentials: Credentials, body: dict[str, Any], deadline_s: float) -> ApiResponse:
-        """Send one signed request, and parse its response. `body` holds the arguments of requests that make the body."""
+        """Send one signed request, and parse its response. `body`: the arguments of requests that make the body."""
         auth = SignatureAuth(credentials, action, self._now_ms, self._algorithm)
         response, content = self._post(action, body, auth, deadline_s)
         secrets = (credentials.access_key, credentials.access_secret, response.request.headers["sign"])
@@ -141,6 +141,7 @@ def _unconfirmed(response: ApiResponse) -> ApiError:
         provider_code=response.code,
         provider_message=response.message,
         http_status=response.http_status,
+        retry_after_s=response.retry_after_s,
     )
 
 
@@ -164,6 +165,8 @@ def _read(response: requests.Response) -> bytes:
         body += chunk
         if len(body) > MAX_RESPONSE_BYTES:
             raise InvalidResponseError(
-                f"NXCloud answered with more than {MAX_RESPONSE_BYTES // 1024} KiB", http_status=response.status_code
+                f"NXCloud answered with more than {MAX_RESPONSE_BYTES // 1024} KiB",
+                http_status=response.status_code,
+                retry_after_s=parse_retry_after(response.headers),
             )
     return bytes(body)

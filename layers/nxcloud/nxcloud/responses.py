@@ -16,12 +16,13 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """A response with `code` 0: the API's code and message, its `data`, and the HTTP status."""
+    """A response with `code` 0: the API's code and message, its `data`, HTTP status, and `Retry-After` in seconds."""
 
     code: int
     message: str
     data: dict[str, Any]
     http_status: int
+    retry_after_s: int | None = None
 
 
 def parse_response(status: int, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...]) -> ApiResponse:
@@ -36,8 +37,9 @@ def parse_response(status: int, headers: Mapping[str, str], body: bytes, secrets
     data: dict[str, Any] = payload["data"] if isinstance(payload.get("data"), dict) else {}
     meta_code, meta_message = _meta_error(data) if code == META_ERROR else (None, None)
     message = _redact(secrets, payload.get("message"), meta_message)
+    retry_after_s = parse_retry_after(headers)
     if code == 0 and 200 <= status < 300:
-        return ApiResponse(code, message, data, status)
+        return ApiResponse(code, message, data, status, retry_after_s)
 
     kind: type[NxCloudError] = InvalidResponseError
     description = f"NXCloud answered HTTP {status}"
@@ -54,13 +56,14 @@ def parse_response(status: int, headers: Mapping[str, str], body: bytes, secrets
         meta_code=meta_code,
         provider_message=None if code is None else message,
         http_status=status,
-        retry_after_s=parse_retry_after(headers.get("Retry-After"), headers.get("Date")),
+        retry_after_s=retry_after_s,
         server_time_ms=http_date_ms(headers.get("Date")),
     )
 
 
-def parse_retry_after(text: str | None, date: str | None) -> int | None:
+def parse_retry_after(headers: Mapping[str, str]) -> int | None:
     """Seconds to wait, from a `Retry-After` in seconds, or from its date relative to the response's own `Date`."""
+    text, date = headers.get("Retry-After"), headers.get("Date")
     if text and re.fullmatch("[0-9]{1,9}", text.strip()):
         return int(text)
     until_ms, now_ms = http_date_ms(text), http_date_ms(date)

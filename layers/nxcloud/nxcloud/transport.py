@@ -74,7 +74,9 @@ class _DeadlineResponse(http.client.HTTPResponse):
         """Read the status line of the final response: http.client takes an interim one other than 100 for it."""
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
-            if status >= 200 or status in {100, 101}:  # http.client skips 100 itself
+            if status == http.client.SWITCHING_PROTOCOLS:  # not requested; what follows is no response
+                raise http.client.BadStatusLine(str(status))
+            if status >= 200 or status == http.client.CONTINUE:  # which http.client skips itself
                 return version, status, reason
             http.client.parse_headers(self.fp)  # of the interim response
 
@@ -135,7 +137,11 @@ def _connect(connection: HTTPConnection) -> socket.socket:
         raise NameResolutionError(connection.host, connection, error) from error  # type: ignore[arg-type]  # str() only
     failure: OSError = OSError("the host has no addresses")
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:  # of an address family that this machine lacks
+            failure = error
+            continue
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(_remaining_s(deadline) / (len(addresses) - number))

@@ -94,6 +94,9 @@ def parse_secret(secret_id: str, value: str | bytes | None) -> Credentials:
     """
     try:
         text = value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        raise _unusable(f"secret {secret_id} is binary and no UTF-8 text; store JSON text") from None
+    try:
         fields = json.loads((text or "").removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         fields = None

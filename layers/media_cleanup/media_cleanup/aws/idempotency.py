@@ -6,7 +6,7 @@ which of its writes failed.
 
 import time
 from collections.abc import Callable
-from functools import cached_property
+from threading import Lock
 from typing import Any
 
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer, IdempotencyConfig
@@ -38,6 +38,8 @@ class DeletionRecords:
         self._clients = clients
         self._table = table
         self._now_s = now_s
+        self._lock = Lock()
+        self._stores: dict[str, DynamoDBPersistenceLayer] = {}
 
     def once(self, media: Media, attempt: Attempt, delete: Callable[[], Result]) -> Result:
         """Delete a media file, unless it is recorded as deleted, or another worker is deleting it.
@@ -109,6 +111,11 @@ class DeletionRecords:
         with self._translated_errors():
             self._proofs.save_success(_data(media), result={"proved_s": self._now_s()})
 
+    def remove_proof(self, media: Media) -> None:
+        """Remove the first proof of a media file's absence: `getMedia` has found the media file since."""
+        with self._translated_errors():
+            self._proofs.delete_record(_data(media), exception=Exception())
+
     def _get(self, store: DynamoDBPersistenceLayer, data: Any) -> Any:  # noqa: ANN401 (JSON)
         try:
             with self._translated_errors():
@@ -120,23 +127,30 @@ class DeletionRecords:
     def _translated_errors(self) -> Any:  # noqa: ANN401 (a context manager)
         return unavailable_as(Reason.IDEMPOTENCY_UNREACHABLE, f"the table {self._table}")
 
-    @cached_property
+    @property
     def _confirmations(self) -> DynamoDBPersistenceLayer:
         return self._store("deleteMedia", CONFIRMATION_TTL_S)
 
-    @cached_property
+    @property
     def _refusals(self) -> DynamoDBPersistenceLayer:
         return self._store("refused", REFUSAL_TTL_S)
 
-    @cached_property
+    @property
     def _proofs(self) -> DynamoDBPersistenceLayer:
         return self._store("absent", PROOF_TTL_S)
 
     def _store(self, key_prefix: str, ttl_s: int) -> DynamoDBPersistenceLayer:
-        store = DynamoDBPersistenceLayer(table_name=self._table, boto3_client=self._clients.dynamodb)
-        config = IdempotencyConfig(expires_after_seconds=ttl_s, hash_function="sha256")
-        store.configure(config, key_prefix=key_prefix)
-        return store
+        """Return the store of this prefix, configured by one worker before any other uses it.
+
+        A store that is being configured already counts as configured, with MD5 and a memory of an hour.
+        """
+        with self._lock:
+            if key_prefix not in self._stores:
+                store = DynamoDBPersistenceLayer(table_name=self._table, boto3_client=self._clients.dynamodb)
+                config = IdempotencyConfig(expires_after_seconds=ttl_s, hash_function="sha256")
+                store.configure(config, key_prefix=key_prefix)
+                self._stores[key_prefix] = store
+            return self._stores[key_prefix]
 
 
 def _data(media: Media, *more: str) -> Any:  # noqa: ANN401 (Powertools declares a dict, and hashes any JSON)

@@ -8,11 +8,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from botocore.exceptions import ClientError
+
 from media_cleanup.aws.clients import AwsClients, unavailable_as
 from media_cleanup.errors import InvalidMediaError, InvalidObjectError
 from media_cleanup.model import Content, Link, Media, S3Object
 from media_cleanup.outcome import Reason
-from media_cleanup.telemetry import logger
+from media_cleanup.telemetry import logger, masked
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -53,23 +55,27 @@ class MediaIndex:
 
     def put(self, link: Link) -> None:
         """Write a link. The sequencer of an earlier event stays where the same link is written without one."""
-        fields = {
+        values = {
             "business_phone": link.media.business_phone,
             "media_id": link.media.media_id,
             "version_id": link.obj.version_id,
             "sequencer": link.sequencer,
         } | _content_fields(link.content)
-        present = {name: value for name, value in fields.items() if value}
+        present = {name: value for name, value in values.items() if value}
         with self._translated_errors():
             self._clients.dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(link),
-                UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in present) + " REMOVE refused",
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in present) + " REMOVE refused",
+                ExpressionAttributeNames={f"#{name}": name for name in present},  # `size` is a reserved word
                 ExpressionAttributeValues={f":{name}": {"S": value} for name, value in present.items()},
             )
 
     def mark_refused(self, link: Link) -> None:
-        """Mark a link whose media file NXCloud permanently refused to delete; writing the link again clears it."""
+        """Mark a link whose media file NXCloud permanently refused to delete; writing the link again clears it.
+
+        A link that has been removed meanwhile stays removed.
+        """
         with self._translated_errors():
             try:
                 self._clients.dynamodb.update_item(
@@ -79,8 +85,9 @@ class MediaIndex:
                     ConditionExpression="attribute_exists(media_id)",
                     ExpressionAttributeValues={":yes": {"S": "yes"}},
                 )
-            except self._clients.dynamodb.exceptions.ConditionalCheckFailedException:
-                return  # removed meanwhile
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                    raise
 
     def remove(self, link: Link) -> None:
         """Remove a link; a missing one is no error."""
@@ -148,5 +155,5 @@ def _parse_link(item: Mapping[str, Any], bucket: str, key: str) -> Link | None:
             refused="refused" in fields,
         )
     except (InvalidMediaError, InvalidObjectError) as error:
-        logger.error("index_item_invalid", extra={"bucket": bucket, "link": fields["link"], "error": error})
+        logger.error("index_item_invalid", extra={"bucket": masked(bucket), "link": fields["link"], "error": error})
         return None

@@ -1,11 +1,12 @@
 """Verified absence: proves by an experiment that media files are gone, since NXCloud has no code for it.
 
 NXCloud answers "request failed" for a media file that is gone or expired, and for a service in trouble. The experiment
-asks about the media files between questions about a control, a picture that it uploads under the same business phone:
+asks for the media files between questions about a control, a picture that it uploads under the same business phone:
 
-1. Upload the control; a second later `getMedia` finds it.
-2. Twice: `getMedia` fails for each media file, then finds the control.
-3. `deleteMedia` deletes the control at the first call; `getMedia` then fails for it, too.
+1. `getMedia` fails for each media file; those that it finds leave the experiment, here and below.
+2. Upload the control; a second later `getMedia` finds it.
+3. Twice: `getMedia` fails for each media file, then finds the control.
+4. `deleteMedia` deletes the control at the first call; `getMedia` then fails for it, too.
 
 One call at a time: side by side, a rate limit could hit the media files and spare the control. The first other response
 ends the experiment without a proof.
@@ -15,7 +16,8 @@ import base64
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from media_cleanup.aws.credentials import CredentialsStore
@@ -23,18 +25,21 @@ from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media
 from media_cleanup.outcome import Reason
 from media_cleanup.provider.classification import may_mean_absent
-from media_cleanup.request import Deadline
-from nxcloud import Credentials, MediaClient, NxCloudError
+from media_cleanup.request import Attempt
+from nxcloud import Credentials, InvalidResponseError, MediaClient, NoResponseError, NxCloudError
 
 CALL_S = 2.0
-FINISH_S = 2.0  # after the experiment: records, links, log lines, answer
+FINISH_S = 8.0  # after the experiment: records, links, log lines, dead letters, answer
 PROCESSING_S = 1.0  # NXCloud processes an upload
 ROUNDS = 2
 MAX_CHECKS = 3  # of the deleted control
 CHECK_INTERVAL_S = 1.0
-MIN_CALL_S, SAFETY = 0.01, 1.5  # for the number of media files that there is time for
+CONTROL_CALLS = 1 + 1 + ROUNDS + 1 + MAX_CHECKS
+SAFETY = 1.5  # later calls may take longer than the first ones
 MAX_USELESS_CONTROLS = 3
 PAUSE_S = 600
+MAX_CONTROL_AGE_S = 3600  # of a control that is not found: it may have been deleted by hand
+MAX_NUMBERS = 10_000
 CONTROL_FILE_NAME = "media-cleanup-control-please-delete.png"
 # One transparent pixel
 CONTROL = base64.b64decode(
@@ -44,29 +49,44 @@ CONTROL = base64.b64decode(
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The result of an experiment: the media files proven absent; why there is no proof for the others."""
+    """The result of an experiment: the media files proven absent, those found, and why nothing is known of the others.
+
+    `retry_after_s` is NXCloud's `Retry-After`, in seconds.
+    """
 
     absent: frozenset[Media] = frozenset()
+    found: frozenset[Media] = frozenset()
     reason: Reason = Reason.PROVIDER_FAILED
-    detail: str | None = None
+    detail: str = "absence not verified: too little time left in the invocation"
+    retry_after_s: int = 0
 
 
 @dataclass(slots=True)
 class _Number:
-    """The state of a business phone: the control that an earlier experiment left, and the useless ones in a row."""
+    """The state of a business phone: the control that an earlier experiment left, and the useless ones in a row.
+
+    `maybe_deleted`: the control's deletion had no response, so that it may have been carried out.
+    """
 
     control_id: str | None = None
+    uploaded_at: float = -inf
+    maybe_deleted: bool = False
     useless_controls: int = 0
-    paused_until: float = 0
+    paused_until: float = -inf
     last_detail: str = ""
 
 
 class _NoProofError(Exception):
     """The experiment ended without a proof: by NXCloud's response (`useless` control), or for lack of time."""
 
-    def __init__(self, detail: str, *, useless: bool = True) -> None:
-        super().__init__(f"absence not verified: {detail}")
+    def __init__(self, step: str, error: NxCloudError | None = None, *, useless: bool = True) -> None:
+        super().__init__(f"absence not verified: {step}{f': {error}' if error else ''}")
         self.useless = useless
+        self.retry_after_s = (error and error.retry_after_s) or 0
+
+
+class _ControlMissingError(_NoProofError):
+    """`getMedia` does not find the control."""
 
 
 class AbsenceVerifier:
@@ -88,88 +108,118 @@ class AbsenceVerifier:
         self._sleep = sleep
         self._numbers: dict[str, _Number] = {}
 
-    def prove(self, business_phone: str, media: Sequence[Media], deadline: Deadline) -> Proof:
+    def prove(self, business_phone: str, media: Sequence[Media], attempt: Attempt) -> Proof:
         """Run one experiment on media files of one business phone. Never raises for NXCloud's responses."""
-        number = self._numbers.setdefault(business_phone, _Number())
+        number = self._number(business_phone)
         if self._clock() < number.paused_until:
             return Proof(reason=Reason.VERIFICATION_PAUSED, detail=number.last_detail)
         try:
             credentials = self._credentials.get()
-            experiment = _Experiment(
-                self._client, credentials, business_phone, deadline, number, self._clock, self._sleep
-            )
-            absent = experiment.run(media)
         except DependencyUnavailable as error:
             return Proof(detail=f"absence not verified: {error}")
+        experiment = _Experiment(self._client, credentials, business_phone, attempt, number, self._clock, self._sleep)
+        try:
+            absent = experiment.run(media)
         except _NoProofError as error:
             if error.useless:
                 self._count_useless(number, str(error))
-            return Proof(detail=str(error))
+            return Proof(found=frozenset(experiment.found), detail=str(error), retry_after_s=error.retry_after_s)
         number.useless_controls = 0
-        return Proof(absent, detail="getMedia found it, or there was no time to ask")
+        return Proof(absent, frozenset(experiment.found))
+
+    def _number(self, business_phone: str) -> _Number:
+        number = self._numbers.pop(business_phone, None) or _Number()
+        self._numbers[business_phone] = number  # the latest is last
+        if len(self._numbers) > MAX_NUMBERS:
+            del self._numbers[next(iter(self._numbers))]
+        return number
 
     def _count_useless(self, number: _Number, detail: str) -> None:
         number.useless_controls += 1
         if number.useless_controls >= MAX_USELESS_CONTROLS:
             number.useless_controls = 0
             number.paused_until = self._clock() + PAUSE_S
-            number.last_detail = f"{MAX_USELESS_CONTROLS} controls in a row proved nothing; the last: {detail}"
+            number.last_detail = f"{MAX_USELESS_CONTROLS} experiments in a row proved nothing; the last: {detail}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Experiment:
-    """One experiment, step by step; each step raises _NoProofError at the first unexpected response."""
+    """One experiment, step by step; each step raises _NoProofError at the first unexpected response.
+
+    `found` are the media files that `getMedia` has found.
+    """
 
     client: MediaClient
     credentials: Credentials
     business_phone: str
-    deadline: Deadline
+    attempt: Attempt
     number: _Number
     clock: Callable[[], float]
     sleep: Callable[[float], None]
+    found: set[Media] = field(default_factory=set)
 
     def run(self, media: Sequence[Media]) -> frozenset[Media]:
         """Run the experiment. Returns the media files that are proven absent, by this experiment alone."""
-        self._upload_control()
+        suspects = self._select(media)
+        if not suspects:
+            return frozenset()
+        kept = self.number.control_id is not None
+        if not kept:
+            self._upload_control()
         try:
-            suspects = self._question(media)
-        except _NoProofError:
+            suspects = self._question(suspects)
+        except _NoProofError as error:
             with suppress(_NoProofError):  # what cannot be deleted is used next time
                 self._delete_control()
+            if kept and isinstance(error, _ControlMissingError):
+                self._forget_deleted_control()
             raise
-        control_id = self._delete_control()
-        self._miss(control_id)
-        return suspects
-
-    def _question(self, media: Sequence[Media]) -> frozenset[Media]:
-        """Ask for the media files between questions about the control. Returns those that were never found."""
-        self.sleep(PROCESSING_S)
-        asked_at = self.clock()
-        self._find_control()
-        suspects = [*media[: self._affordable(self.clock() - asked_at)]]
-        for _ in range(ROUNDS):
-            suspects = [each for each in suspects if not self._is_found(each.media_id)]
-            self._find_control()
+        self._miss(self._delete_control())
         return frozenset(suspects)
 
-    def _affordable(self, call_s: float) -> int:
-        """The number of media files that there is time for, by the duration of a call; at least one."""
-        spare_s = self._remaining_s() - MAX_CHECKS * (CALL_S + CHECK_INTERVAL_S) - ROUNDS * CALL_S - CALL_S
-        return max(1, int(spare_s / (ROUNDS * max(call_s, MIN_CALL_S) * SAFETY)))
+    def _select(self, media: Sequence[Media]) -> list[Media]:
+        """Ask for media files, as many as there is time for in the whole experiment. Returns those not found."""
+        suspects: list[Media] = []
+        started_at = self.clock()
+        for asked, each in enumerate(media, 1):
+            suspects += self._misses([each])
+            calls_s = SAFETY * (self.clock() - started_at) / asked * (CONTROL_CALLS + ROUNDS * (len(suspects) + 1))
+            if self._remaining_s() < calls_s + PROCESSING_S + MAX_CHECKS * CHECK_INTERVAL_S:
+                break
+        return suspects
+
+    def _question(self, suspects: list[Media]) -> list[Media]:
+        """Ask for the media files between questions about the control. Returns those that were never found."""
+        self.sleep(PROCESSING_S)
+        self._find_control()
+        for _ in range(ROUNDS):
+            suspects = self._misses(suspects)
+            self._find_control()
+        return suspects
+
+    def _misses(self, media: Sequence[Media]) -> list[Media]:
+        """Ask for media files, one by one. Returns those that `getMedia` does not find."""
+        found = {each for each in media if self._is_found(each.media_id)}
+        self.found.update(found)
+        return [each for each in media if each not in found]
 
     def _upload_control(self) -> None:
-        if self.number.control_id is None:
-            upload = (CONTROL_FILE_NAME, CONTROL, "image/png")
-            try:
-                self.number.control_id = self._call(self.client.upload_media, *upload)
-            except NxCloudError as error:
-                raise _NoProofError(f"uploadMedia of the control: {error}") from None
+        """Upload a control, if there is time to find and to delete it."""
+        upload = (CONTROL_FILE_NAME, CONTROL, "image/png")
+        try:
+            self.number.control_id = self._call(
+                self.client.upload_media, *upload, reserve_s=PROCESSING_S + CALL_S + CALL_S
+            )
+        except NxCloudError as error:
+            raise _NoProofError("uploadMedia of the control", error) from None
+        self.number.uploaded_at, self.number.maybe_deleted = self.clock(), False
 
     def _find_control(self) -> None:
         try:
             self._call(self.client.get_media, self.number.control_id)
         except NxCloudError as error:
-            raise _NoProofError(f"getMedia of the control: {error}") from None
+            kind = _ControlMissingError if may_mean_absent(error) else _NoProofError
+            raise kind("getMedia of the control", error) from None
 
     def _is_found(self, media_id: str, *, reserve_s: float = CALL_S) -> bool:
         try:
@@ -177,7 +227,7 @@ class _Experiment:
         except NxCloudError as error:
             if may_mean_absent(error):
                 return False
-            raise _NoProofError(f"getMedia: {error}") from None
+            raise _NoProofError("getMedia", error) from None
         return True
 
     def _delete_control(self) -> str:
@@ -186,11 +236,18 @@ class _Experiment:
         try:
             self._call(self.client.delete_media, control_id, reserve_s=0)
         except NxCloudError as error:
-            raise _NoProofError(f"deleteMedia of the control: {error}") from None
+            self.number.maybe_deleted |= isinstance(error, NoResponseError | InvalidResponseError)
+            raise _NoProofError("deleteMedia of the control", error) from None
         self.number.control_id = None
         return control_id
 
+    def _forget_deleted_control(self) -> None:
+        """Forget a control that `getMedia` does not find, where its deletion had no response, or after an hour."""
+        if self.number.maybe_deleted or self.clock() >= self.number.uploaded_at + MAX_CONTROL_AGE_S:
+            self.number.control_id = None
+
     def _miss(self, control_id: str) -> None:
+        """Check that `getMedia` fails for the deleted control."""
         for _ in range(MAX_CHECKS):
             if not self._is_found(control_id, reserve_s=0):
                 return
@@ -204,4 +261,4 @@ class _Experiment:
         return call(self.credentials, self.business_phone, *arguments, deadline_s=CALL_S)
 
     def _remaining_s(self) -> float:
-        return self.deadline.get_remaining_time_in_millis() / 1000 - FINISH_S
+        return self.attempt.remaining_ms / 1000 - FINISH_S

@@ -1,5 +1,6 @@
 """The gateway to NXCloud: deletes one media file, and recovers from a skewed clock and rotated credentials."""
 
+from collections.abc import Callable
 from time import monotonic
 
 from media_cleanup.aws.credentials import CredentialsStore
@@ -11,6 +12,7 @@ from media_cleanup.provider.pauses import Pauses
 from media_cleanup.request import Attempt
 from media_cleanup.result import Result
 from nxcloud import (
+    ApiError,
     ApiResponse,
     ClockSkewError,
     CorrectedClock,
@@ -30,7 +32,7 @@ FINISH_S = 4.0  # after a call: links, record, log line, dead letter, answer
 class NxCloudGateway:
     """NXCloud, for concurrent workers; kept for the life of the execution environment.
 
-    `clock` is the clock that `client` signs with.
+    `clock` is the clock that `client` signs with; `seconds` counts seconds, as that of `pauses` does.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class NxCloudGateway:
         clock: CorrectedClock,
         credentials: CredentialsStore,
         pauses: Pauses,
+        seconds: Callable[[], float] = monotonic,
     ) -> None:
         self._client = client
         self._clock = clock
         self._credentials = credentials
         self._pauses = pauses
+        self._seconds = seconds
 
     def check_credentials(self) -> None:
         """Check that there are usable credentials. Raises DependencyUnavailable."""
@@ -53,7 +57,7 @@ class NxCloudGateway:
         """Delete a media file. Raises DependencyUnavailable where NXCloud cannot be called now."""
         credentials = self._credentials.get()
         self._pauses.check(credentials, media.business_phone)
-        started = monotonic()
+        started = self._seconds()
         try:
             response = self._delete_with_recovery(credentials, media, attempt)
         except NxCloudError as error:
@@ -67,7 +71,7 @@ class NxCloudGateway:
                 provider_message=error.provider_message,
                 http_status=error.http_status,
                 retry_after_s=error.retry_after_s,
-                latency_ms=_since_ms(started),
+                latency_ms=self._since_ms(started),
                 may_be_absent=may_mean_absent(error),
             )
         return Result(
@@ -76,7 +80,7 @@ class NxCloudGateway:
             provider_code=response.code,
             provider_message=response.message,
             http_status=response.http_status,
-            latency_ms=_since_ms(started),
+            latency_ms=self._since_ms(started),
             confirmed_ms=system_clock_ms(),
         )
 
@@ -99,7 +103,7 @@ class NxCloudGateway:
         deadline_s = min(MAX_CALL_S, attempt.remaining_ms / 1000 - FINISH_S)
         if deadline_s < MIN_CALL_S:
             raise DependencyUnavailable(Reason.OUT_OF_TIME)
-        asked_at = monotonic()
+        asked_at = self._seconds()
         try:
             response = self._client.delete_media(
                 credentials, media.business_phone, media.media_id, deadline_s=deadline_s
@@ -108,9 +112,13 @@ class NxCloudGateway:
             everyone = error.provider_code == WRONG_SIGNATURE
             self._pauses.refused(credentials, None if everyone else media.business_phone, asked_at)
             raise
-        self._pauses.succeeded(credentials, media.business_phone, asked_at)
+        except ClockSkewError:
+            raise
+        except ApiError:  # of a call with accepted credentials: else, a media file that is gone could prolong a pause
+            self._pauses.accepted(credentials, media.business_phone, asked_at)
+            raise
+        self._pauses.accepted(credentials, media.business_phone, asked_at)
         return response
 
-
-def _since_ms(started: float) -> int:
-    return round((monotonic() - started) * 1000)
+    def _since_ms(self, started: float) -> int:
+        return round((self._seconds() - started) * 1000)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from threading import Lock
 from time import monotonic
 
@@ -16,18 +17,18 @@ Scope = tuple[Credentials, str | None]
 
 @dataclass(slots=True)
 class _State:
-    """The last responses of a scope, by the time of their requests; `paused_until` is 0 without a pause."""
+    """The last responses of a scope, by the time of their requests; `paused_until` is None without a pause."""
 
-    refused_at: float = 0
-    succeeded_at: float = 0
-    paused_until: float = 0
+    refused_at: float = -inf
+    accepted_at: float = -inf
+    paused_until: float | None = None
 
 
 class Pauses:
     """The pauses of an execution environment, for concurrent workers. `clock` counts seconds.
 
     A scope is the credentials alone (a wrong signature, code 1003), or with one business phone (a missing right). When
-    a pause is over, one request probes while the others wait for its response.
+    a pause is over, one request probes while the others wait for its response, for another minute at most.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
@@ -39,30 +40,30 @@ class Pauses:
         """Let a call pass, or raise DependencyUnavailable during a pause."""
         with self._lock:
             now = self._clock()
-            pauses = [s for scope in _scopes(credentials, business_phone) if (s := self._states.get(scope))]
-            pauses = [state for state in pauses if state.paused_until]
-            if any(now < state.paused_until for state in pauses):
+            states = [self._states[scope] for scope in _scopes(credentials, business_phone) if scope in self._states]
+            if any(state.paused_until is not None and now < state.paused_until for state in states):
                 detail = f"NXCloud refused the last call with these credentials, less than {PAUSE_S} s ago"
                 raise DependencyUnavailable(Reason.CREDENTIALS_REFUSED, detail)
-            for state in pauses:  # this call probes
-                state.paused_until = now + PAUSE_S
+            for state in states:
+                if state.paused_until is not None:  # this call probes
+                    state.paused_until = now + PAUSE_S
 
     def refused(self, credentials: Credentials, business_phone: str | None, asked_at: float) -> None:
         """Pause calls with these credentials, those of one business phone where it is given."""
         with self._lock:
             state = self._state((credentials, business_phone))
             state.refused_at = max(state.refused_at, asked_at)
-            if state.succeeded_at < asked_at:
+            if state.accepted_at < asked_at:
                 state.paused_until = self._clock() + PAUSE_S
 
-    def succeeded(self, credentials: Credentials, business_phone: str, asked_at: float) -> None:
+    def accepted(self, credentials: Credentials, business_phone: str, asked_at: float) -> None:
         """End the pauses that this call was subject to, unless they are of a later request."""
         with self._lock:
             for scope in _scopes(credentials, business_phone):
                 state = self._state(scope)
-                state.succeeded_at = max(state.succeeded_at, asked_at)
+                state.accepted_at = max(state.accepted_at, asked_at)
                 if state.refused_at <= asked_at:
-                    state.paused_until = 0
+                    state.paused_until = None
 
     def _state(self, scope: Scope) -> _State:
         state = self._states.pop(scope, None) or _State()

@@ -2,16 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from media_cleanup.aws.clients import AWS_ERRORS, describe_error
+from media_cleanup.aws.clients import AWS_ERRORS, AwsClients, describe_error
 from media_cleanup.masking import mask_numbers
-from media_cleanup.outcome import Outcome
+from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import Delivery
-from media_cleanup.request import Request
+from media_cleanup.request import MIN_CALL_MS, Deadline, Request
 from media_cleanup.result import Result
 from media_cleanup.telemetry import logger
 from media_cleanup.triggers.runner import RequestHandler
@@ -60,24 +60,35 @@ def dead_letters(
     ]
 
 
-def send_dead_letters(handler: RequestHandler, letters: Sequence[DeadLetter]) -> set[int]:
-    """Send messages to the dead-letter queue, in batches. Returns the positions of those that were not accepted."""
+def send_dead_letters(handler: RequestHandler, letters: Sequence[DeadLetter], deadline: Deadline) -> set[int]:
+    """Send messages to the dead-letter queue, in batches, while there is time.
+
+    Returns the positions of those that were not accepted.
+    """
     queue_url = handler.settings.dead_letter_queue_url
     unsent: set[int] = set()
     for batch in _batches(letters):
-        entries: list[SendMessageBatchRequestEntryTypeDef] = [
-            {"Id": str(number), "MessageBody": letters[number].body, "MessageAttributes": letters[number].attributes}
-            for number in batch
-        ]
-        try:
-            response = handler.clients.sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
-            errors = {int(failure["Id"]): failure["Code"] for failure in response.get("Failed", [])}
-        except AWS_ERRORS as error:
-            errors = dict.fromkeys(batch, describe_error(error))
-        for code in sorted(set(errors.values())):
-            logger.error("dead_letter_send_failed", extra={"error": code, "queue_url": queue_url})
+        if deadline.get_remaining_time_in_millis() < MIN_CALL_MS:
+            errors: dict[int, str] = dict.fromkeys(batch, Reason.OUT_OF_TIME)
+        else:
+            errors = _send_batch(handler.clients, queue_url, {number: letters[number] for number in batch})
+        for error in sorted(set(errors.values())):
+            logger.error("dead_letter_send_failed", extra={"error": error, "queue_url": queue_url})
         unsent |= errors.keys()
     return unsent
+
+
+def _send_batch(clients: AwsClients, queue_url: str, letters: Mapping[int, DeadLetter]) -> dict[int, str]:
+    """Send messages in one call. Returns the errors of those that were not accepted."""
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {"Id": str(number), "MessageBody": letter.body, "MessageAttributes": letter.attributes}
+        for number, letter in letters.items()
+    ]
+    try:
+        response = clients.sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
+    except AWS_ERRORS as error:
+        return dict.fromkeys(letters, describe_error(error))
+    return {int(failure["Id"]): failure["Code"] for failure in response.get("Failed", [])}
 
 
 def _batches(letters: Sequence[DeadLetter]) -> Iterator[list[int]]:
@@ -106,9 +117,12 @@ def dead_letter_attributes(
         "source_message_id": delivery.message_id,
         "rejected_parts": rejected_parts,
     }
-    sanitized = {name: _sanitize(str(value)) for name, value in attributes.items() if value is not None}
+    sanitized = {
+        name: _sanitize(str(value), result.own_numbers) for name, value in attributes.items() if value is not None
+    }
     return {name: {"DataType": "String", "StringValue": value} for name, value in sanitized.items() if value}
 
 
-def _sanitize(text: str) -> str:
-    return _REFUSED_CHARACTERS.sub("", mask_numbers(text))[:MAX_ATTRIBUTE_CHARACTERS].strip()
+def _sanitize(text: str, own_numbers: tuple[str, ...]) -> str:
+    """Remove refused characters first: they may stand between a number's digits."""
+    return mask_numbers(_REFUSED_CHARACTERS.sub("", text), *own_numbers)[:MAX_ATTRIBUTE_CHARACTERS].strip()

@@ -5,7 +5,7 @@ from typing import Any
 from media_cleanup.errors import RequestsFailedError
 from media_cleanup.outcome import Outcome
 from media_cleanup.reporting import Delivery, report
-from media_cleanup.request import Attempt, Deadline
+from media_cleanup.request import FINISH_MS_PER_REQUEST, Attempt, Deadline
 from media_cleanup.result import Handled
 from media_cleanup.triggers.parsing import detect_trigger, parse_payload
 from media_cleanup.triggers.runner import RequestHandler, handle_all
@@ -14,8 +14,9 @@ from media_cleanup.triggers.runner import RequestHandler, handle_all
 def process_direct_invocation(event: object, handler: RequestHandler, deadline: Deadline) -> dict[str, Any]:
     """Handle all requests of an event, and return their log fields. Raises RequestsFailedError if any failed."""
     delivery = Delivery(trigger=detect_trigger(event))
-    attempt = Attempt(delivery.attempt, deadline)
-    work = [Handled(request, attempt) for request in parse_payload(event, handler.settings.default_business_phone)]
+    requests = parse_payload(event, handler.settings.default_business_phone)
+    attempt = Attempt(delivery.attempt, deadline, reserve_ms=FINISH_MS_PER_REQUEST * len(requests))
+    work = [Handled(request, attempt) for request in requests]
     handle_all(handler, work)
     lines = [report(handler.log_profile, result, delivery) for each in work for result in each.results]
     failed = [line for line in lines if line["outcome"] in {Outcome.REJECTED, Outcome.UNAVAILABLE}]

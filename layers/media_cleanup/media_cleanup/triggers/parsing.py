@@ -38,7 +38,8 @@ _EVENT_TYPES = {
 }
 _REMOVAL_WORDS = re.compile("delet|remov|expir", re.IGNORECASE)
 _CLOUDTRAIL = "AWS API Call via CloudTrail"
-_S3_POINTER = "PayloadS3Pointer"  # of the Amazon SQS Extended Client Library, in software.amazon.… or com.amazonaws.…
+_CLOUDTRAIL_REMOVALS = {"DeleteObject", "DeleteObjects"}  # no other call deletes objects
+_S3_POINTER = "S3Pointer"  # of the Amazon SQS Extended Client Library, in a Java class name that its versions changed
 
 
 def detect_trigger(event: object) -> str:
@@ -196,9 +197,12 @@ def _parse_s3_record(record: Mapping[str, Any]) -> Request:
 
 
 def _parse_eventbridge_event(name: str, detail: Mapping[str, Any], time: object) -> Request:
-    bucket, obj = _bucket_and_object(detail)
     if name == _CLOUDTRAIL:
-        name = f"{detail.get('eventName')} in an {_CLOUDTRAIL}"
+        call = detail.get("eventName")
+        removal = isinstance(call, str) and call in _CLOUDTRAIL_REMOVALS
+        event_type = ObjectEventType.UNSUPPORTED_REMOVAL if removal else ObjectEventType.UNKNOWN
+        return Request(ObjectEvent(event_type, f"{call} in an {_CLOUDTRAIL}", None), _unix_ms(time))
+    bucket, obj = _bucket_and_object(detail)
     event = _object_event(
         _event_type(name),
         name,

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from media_cleanup.aws.clients import AwsClients
-from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import LogProfile
 from media_cleanup.request import Action, Attempt, Request
@@ -33,7 +33,10 @@ class RequestHandler(Protocol):
         """The queue whose messages are redelivered by the backoff schedule; None for its own visibility timeout."""
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
-        """Handle a request; one result, or one for each of its media files. Raises DependencyUnavailable."""
+        """Handle a request; one result, or one for each of its media files.
+
+        Raises DependencyUnavailable and RequestRejectedError.
+        """
 
     def verify(self, handled: Sequence[Handled]) -> None:
         """Replace results that further questions improve, after all requests have been handled."""
@@ -61,6 +64,8 @@ def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -
         results = _handle_in_time(handler, request.action, attempt)
     except DependencyUnavailable as error:
         results = [Result.unavailable(error)]
+    except RequestRejectedError as error:
+        results = [Result.rejected(error)]
     except Exception as error:  # noqa: BLE001 (a bug: its location is reported, its text may hold secrets)
         location = error_location(error)
         results = [Result(outcome=Outcome.UNAVAILABLE, reason=Reason.INTERNAL_ERROR, detail=location)]

@@ -7,9 +7,9 @@ from random import random
 from typing import TYPE_CHECKING, Any
 
 from media_cleanup.aws.clients import AWS_ERRORS, describe_error
-from media_cleanup.outcome import Outcome
+from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import Delivery, report
-from media_cleanup.request import Attempt, Deadline, Request
+from media_cleanup.request import FINISH_MS_PER_REQUEST, MIN_CALL_MS, Attempt, Deadline, Request
 from media_cleanup.result import Handled
 from media_cleanup.telemetry import count_internal_error, logger
 from media_cleanup.triggers.backoff import Redelivery, backoff_s, give_up
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
 MAX_BATCH_ENTRIES = 10
-FINISH_MS_PER_REQUEST = 2  # for its log line and metrics, which a message of thousands of parts takes time to write
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,11 @@ def process_sqs_batch(event: dict[str, Any], handler: RequestHandler, deadline: 
     handle_all(handler, [part for message in messages for part in message.parts])
     ends = [_end_safely(handler, message) for message in messages]
     letters = [(number, letter) for number, end in enumerate(ends) for letter in end.dead_letters]
-    for position in send_dead_letters(handler, [letter for _, letter in letters]):
+    for position in send_dead_letters(handler, [letter for _, letter in letters], deadline):
         number, _ = letters[position]
         ends[number] = _End(Redelivery(None))  # the message stays until its dead letters are accepted
     redelivered = [(message, end.redelivery) for message, end in zip(messages, ends, strict=True) if end.redelivery]
-    _set_visibility_timeouts(handler, redelivered)
+    _set_visibility_timeouts(handler, redelivered, deadline)
     return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message, _ in redelivered]}
 
 
@@ -80,7 +79,9 @@ def _end(handler: RequestHandler, message: _Message) -> _End:
     return _End(dead_letters=dead_letters(message.body, parts, message.delivery, datetime.now(UTC)))
 
 
-def _set_visibility_timeouts(handler: RequestHandler, redeliveries: Sequence[tuple[_Message, Redelivery]]) -> None:
+def _set_visibility_timeouts(
+    handler: RequestHandler, redeliveries: Sequence[tuple[_Message, Redelivery]], deadline: Deadline
+) -> None:
     """Hide messages until their redelivery; where that fails, the queue's own visibility timeout applies."""
     entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
         {"Id": str(number), "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": redelivery.delay_s}
@@ -92,6 +93,9 @@ def _set_visibility_timeouts(handler: RequestHandler, redeliveries: Sequence[tup
     extra = {"queue_url": handler.queue_url}
     try:
         for first in range(0, len(entries), MAX_BATCH_ENTRIES):
+            if deadline.get_remaining_time_in_millis() < MIN_CALL_MS:
+                logger.warning("visibility_timeout_failed", extra=extra | {"error": Reason.OUT_OF_TIME})
+                return
             response = handler.clients.sqs.change_message_visibility_batch(
                 QueueUrl=handler.queue_url, Entries=entries[first : first + MAX_BATCH_ENTRIES]
             )

@@ -1,0 +1,1 @@
+"""Model of verified absence: the real gateway, verification and backoff over a fake NXCloud, in virtual time."""

@@ -1,0 +1,158 @@
+"""The doctor's decisions: the state of each finding, and its fix."""
+
+from typing import Any
+
+import pytest
+
+from nxcloud import (
+    ApiError,
+    ClockSkewError,
+    CredentialsRefusedError,
+    InvalidRequestError,
+    NoResponseError,
+    NxCloudError,
+    RequestFailedError,
+    ThrottledError,
+)
+from tests.conftest import PHONE
+from tools.doctor import findings
+from tools.doctor.findings import Finding, Health, exit_status
+from tools.doctor.needs import needs
+from tools.notifications import Owner, with_functions, with_queues
+
+PLACE = "us-east-1:123456789012"
+FUNCTION = f"arn:aws:lambda:{PLACE}:function:app-DeleteMediaFunction-AbCdEf123456:live"
+QUEUES = (f"arn:aws:sqs:{PLACE}:app-DeletionQueue-0123", f"arn:aws:sqs:{PLACE}:app-IndexQueue-0123")
+OWNER = Owner("app")
+
+
+@pytest.mark.parametrize(
+    ("status", "health"),
+    [
+        ("CREATE_COMPLETE", Health.OK),
+        ("UPDATE_COMPLETE", Health.OK),
+        ("UPDATE_IN_PROGRESS", Health.WARNING),
+        ("UPDATE_ROLLBACK_COMPLETE", Health.PROBLEM),
+        ("ROLLBACK_FAILED", Health.PROBLEM),
+    ],
+)
+def test_stack_status_is_judged(status: str, health: Health) -> None:
+    assert findings.stack_status("app", status).health is health
+
+
+def test_dry_run_is_a_warning_in_words() -> None:
+    finding = findings.mode(dry_run=True, sweep_days=7)
+    assert (finding.health, finding.text) == (
+        Health.WARNING,
+        "dry run: requests are processed, and nothing is deleted",
+    )
+    assert findings.mode(dry_run=False, sweep_days=7).text == "live: media files are deleted; a sweep every 7 days"
+
+
+@pytest.mark.parametrize(
+    ("error", "health"),
+    [
+        (None, Health.OK),
+        (RequestFailedError("no such media file"), Health.OK),
+        (ThrottledError("too fast"), Health.WARNING),
+        (ClockSkewError("two minutes"), Health.WARNING),
+        (ApiError("code 9003"), Health.WARNING),
+        (CredentialsRefusedError("code 1003"), Health.PROBLEM),
+        (InvalidRequestError("code 9006"), Health.PROBLEM),
+        (NoResponseError("no route"), Health.PROBLEM),
+    ],
+)
+def test_response_for_number_is_judged_and_masked(error: NxCloudError | None, health: Health) -> None:
+    finding = findings.number(PHONE, error)
+    assert finding.health is health
+    assert PHONE not in finding.text
+    assert bool(finding.fix) is (health is not Health.OK)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "own", "health"),
+    [
+        ({}, False, Health.PROBLEM),
+        ({"EventBridgeConfiguration": {}}, False, Health.OK),
+        ({"EventBridgeConfiguration": {}}, True, Health.PROBLEM),  # the stack's own bucket has no rules
+        (with_functions({}, FUNCTION, None), False, Health.OK),
+        (with_queues({}, *QUEUES), True, Health.OK),
+        (
+            {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": FUNCTION, "Events": ["s3:ObjectRemoved:*"]}]},
+            False,
+            Health.PROBLEM,
+        ),
+        (with_queues({}, f"arn:aws:sqs:{PLACE}:other-DeletionQueue-0123", QUEUES[1]), True, Health.PROBLEM),
+    ],
+)
+def test_connection_of_bucket_is_judged(configuration: dict[str, Any], *, own: bool, health: Health) -> None:
+    finding = findings.bucket("my-bucket", configuration, OWNER, own=own, stack="app")
+    assert finding.health is health
+    assert finding.fix == ("make connect STACK=app BUCKET=my-bucket" if health is Health.PROBLEM else "")
+
+
+def test_bucket_in_another_region_is_a_problem() -> None:
+    assert findings.region_fit("b", "eu-west-1", "eu-west-1") is None
+    finding = findings.region_fit("b", "eu-west-1", "us-east-1")
+    assert finding
+    assert finding.health is Health.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "health"),
+    [
+        ([], Health.WARNING),
+        (["PendingConfirmation"], Health.WARNING),
+        (["PendingConfirmation", "arn:aws:sns:us-east-1:123456789012:topic:id"], Health.OK),
+    ],
+)
+def test_subscriptions_are_judged(subscriptions: list[str], health: Health) -> None:
+    found = [{"SubscriptionArn": arn, "Endpoint": "ops@example.com"} for arn in subscriptions]
+    assert findings.subscriptions("topic", found).health is health
+
+
+def test_disabled_mapping_is_fixed_by_its_id() -> None:
+    finding = findings.queue_mapping("DeleteMediaFunction", {"State": "Disabled", "UUID": "1b2c"})
+    assert (finding.health, finding.fix) == (
+        Health.PROBLEM,
+        "aws lambda update-event-source-mapping --uuid 1b2c --enabled",
+    )
+    assert findings.queue_mapping("DeleteMediaFunction", {"State": "Enabled", "UUID": "1b2c"}).health is Health.OK
+    assert findings.queue_mapping("DeleteMediaFunction", None).health is Health.PROBLEM
+
+
+def test_small_concurrency_of_account_is_a_warning() -> None:
+    assert findings.concurrency(10, 11).health is Health.WARNING
+    assert findings.concurrency(1000, 11).health is Health.OK
+
+
+@pytest.mark.parametrize(
+    ("latest", "weights", "health"),
+    [("7", {}, Health.OK), ("8", {}, Health.WARNING), ("8", {"8": 0.1}, Health.WARNING)],
+)
+def test_live_version_is_compared_with_latest(latest: str, weights: dict[str, float], health: Health) -> None:
+    configuration = {"Version": "7", "Runtime": "python3.13", "Architectures": ["arm64"]}
+    finding = findings.version("DeleteMediaFunction", configuration, latest, weights)
+    assert finding.health is health
+    assert finding.text.startswith("DeleteMediaFunction: version 7, python3.13, arm64")
+
+
+def test_dead_letters_are_a_warning() -> None:
+    assert findings.dead_letters("deletion", 0, "app").health is Health.OK
+    assert "make redrive STACK=app QUEUE=deletion" in findings.dead_letters("deletion", 2, "app").fix
+
+
+def test_exit_status_is_1_for_problems_only() -> None:
+    assert (
+        exit_status([Finding("a", Health.OK, ""), Finding("b", Health.WARNING, ""), Finding("c", Health.UNKNOWN, "")])
+        == 0
+    )
+    assert exit_status([Finding("a", Health.OK, ""), Finding("b", Health.PROBLEM, "")]) == 1
+
+
+def test_needs_leave_out_buckets_of_stack_without() -> None:
+    queues = ("DeletionQueue", "DeletionDeadLetterQueue", "IndexQueue", "IndexDeadLetterQueue")
+    arns = dict.fromkeys((*queues, "CredentialsSecret", "MediaIndexTable", "IdempotencyTable"), "arn")
+    without, with_bucket = needs(arns, None, "aws"), needs(arns, "my-bucket", "aws-cn")
+    assert "s3:" not in str(without)
+    assert all((["s3:ListBucket"], "arn:aws-cn:s3:::my-bucket") in each for each in with_bucket.values())

@@ -1,0 +1,120 @@
+"""Pauses after refused credentials: as wide as the refusal, a minute long, ended by any accepted call."""
+
+import pytest
+
+from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.outcome import Reason
+from media_cleanup.provider.pauses import Pauses
+from nxcloud import Credentials
+from tests.conftest import CREDENTIALS, PHONE
+
+OTHER_PHONE = "4915112345678"
+OTHER_CREDENTIALS = Credentials("other", "other")
+
+
+class FakeClock:
+    """A clock in seconds, with pauses that use it."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.pauses = Pauses(lambda: self.now_s)
+
+    def passes(self, credentials: Credentials = CREDENTIALS, phone: str = PHONE) -> bool:
+        """Whether a call may be made."""
+        try:
+            self.pauses.check(credentials, phone)
+        except DependencyUnavailable:
+            return False
+        return True
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+def test_wrong_signature_pauses_all_calls_with_the_credentials(clock: FakeClock) -> None:
+    clock.pauses.refused(CREDENTIALS, None, 0)
+    assert not clock.passes()
+    assert not clock.passes(phone=OTHER_PHONE)
+    assert clock.passes(OTHER_CREDENTIALS)
+
+
+def test_pause_explains_itself(clock: FakeClock) -> None:
+    clock.pauses.refused(CREDENTIALS, None, 0)
+    with pytest.raises(DependencyUnavailable, match="refused the last call with these credentials") as caught:
+        clock.pauses.check(CREDENTIALS, PHONE)
+    assert caught.value.reason is Reason.CREDENTIALS_REFUSED
+
+
+def test_missing_right_pauses_one_number_alone(clock: FakeClock) -> None:
+    clock.pauses.refused(CREDENTIALS, PHONE, 0)
+    assert not clock.passes()
+    assert clock.passes(phone=OTHER_PHONE)
+
+
+def test_one_request_probes_after_a_minute(clock: FakeClock) -> None:
+    clock.pauses.refused(CREDENTIALS, None, 0)
+    clock.now_s = 59.9
+    assert not clock.passes()
+    clock.now_s = 60
+    assert [clock.passes(), clock.passes(), clock.passes(phone=OTHER_PHONE)] == [True, False, False]
+
+
+def test_pause_is_over_after_more_than_a_minute(clock: FakeClock) -> None:
+    clock.pauses.refused(CREDENTIALS, None, 0)
+    clock.now_s = 1000
+    assert [clock.passes(), clock.passes()] == [True, False]
+
+
+@pytest.mark.parametrize("refused_first", [True, False])
+def test_accepted_call_of_the_same_moment_ends_a_pause(clock: FakeClock, *, refused_first: bool) -> None:
+    if refused_first:
+        clock.pauses.refused(CREDENTIALS, None, 5)
+    clock.pauses.accepted(CREDENTIALS, PHONE, 5)
+    if not refused_first:
+        clock.pauses.refused(CREDENTIALS, None, 5)
+    assert clock.passes()
+
+
+def test_probe_without_response_is_repeated_after_a_minute(clock: FakeClock) -> None:
+    clock.pauses.refused(CREDENTIALS, None, 0)
+    clock.now_s = 60
+    assert clock.passes()
+    clock.now_s = 119
+    assert not clock.passes()
+    clock.now_s = 120
+    assert clock.passes()
+
+
+def test_accepted_call_ends_a_pause_at_once(clock: FakeClock) -> None:
+    clock.pauses.refused(CREDENTIALS, None, 0)
+    clock.pauses.refused(CREDENTIALS, PHONE, 0)
+    clock.pauses.accepted(CREDENTIALS, PHONE, 1)
+    assert clock.passes()
+    assert clock.passes()
+
+
+def test_accepted_call_of_another_number_ends_no_narrow_pause(clock: FakeClock) -> None:
+    clock.pauses.refused(CREDENTIALS, PHONE, 0)
+    clock.pauses.accepted(CREDENTIALS, OTHER_PHONE, 1)
+    assert not clock.passes()
+
+
+def test_earlier_request_ends_no_pause(clock: FakeClock) -> None:
+    clock.pauses.refused(CREDENTIALS, None, 10)
+    clock.pauses.accepted(CREDENTIALS, PHONE, 9)  # its response came late
+    assert not clock.passes()
+
+
+def test_refusal_of_earlier_request_causes_no_pause(clock: FakeClock) -> None:
+    clock.pauses.accepted(CREDENTIALS, PHONE, 10)
+    clock.pauses.refused(CREDENTIALS, None, 9)
+    clock.pauses.refused(CREDENTIALS, PHONE, 9)
+    assert clock.passes()
+
+
+def test_scopes_are_bounded(clock: FakeClock) -> None:
+    for number in range(10_005):
+        clock.pauses.accepted(CREDENTIALS, str(number), 0)
+    assert len(clock.pauses._states) == 10_000  # noqa: SLF001 (its size is what is tested)

@@ -1,0 +1,83 @@
+"""`make connect STACK=… BUCKET=…`: sends a bucket's events to a stack, and keeps its other notifications."""
+
+import argparse
+import sys
+
+from rich import print as show
+
+from tools.bucket import Bucket
+from tools.command import client
+from tools.deployment import Deployment, read_deployment
+from tools.notifications import (
+    STORE_EVENTS,
+    Configuration,
+    notifies_of,
+    with_eventbridge,
+    with_functions,
+    with_queues,
+)
+from tools.program import ToolError, one_line_errors
+
+
+def require_fit(deployment: Deployment, bucket: str, region: str) -> None:
+    """Raise ToolError unless events of the bucket can reach the stack."""
+    if not deployment.covers(bucket):
+        pattern = deployment.bucket_pattern
+        state = f"is connected to {pattern}" if pattern else "is connected to no bucket"
+        raise ToolError(
+            f"the stack {deployment.name} {state}, so its rules ignore {bucket}: "
+            f"run `sam deploy --parameter-overrides SourceBucketName={bucket}` first"
+        )
+    if region != deployment.region:
+        raise ToolError(f"{bucket} is in {region} and the stack in {deployment.region}: deploy a stack in {region}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Connect a bucket. 1 if the user declined."""
+    parser = argparse.ArgumentParser(prog="make connect", description=__doc__)
+    parser.add_argument("--stack", required=True, help="the stack's name")
+    parser.add_argument("--bucket", required=True, help="an existing bucket")
+    parser.add_argument("--direct", action="store_true", help="S3 invokes the function directly, without EventBridge")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    options = parser.parse_args(arguments)
+    if not options.bucket:
+        parser.error("name a BUCKET")
+    with one_line_errors(parser.prog):
+        return _connect(options)
+
+
+def _connect(options: argparse.Namespace) -> int:
+    deployment = read_deployment(client("cloudformation"), options.stack)
+    bucket = Bucket(client("s3"), options.bucket)
+    before = bucket.read()
+    require_fit(deployment, bucket.name, bucket.region())
+    after = connected(before, deployment, direct=options.direct)
+    show(f"Connect {bucket.name} to {deployment.name}:")
+    # EventBridge has no target to check, and a dead target of another entry must not stop it
+    validate = options.direct or deployment.creates_bucket
+    return 0 if bucket.change(before, after, validate=validate, yes=options.yes) else 1
+
+
+def connected(before: Configuration, deployment: Deployment, *, direct: bool) -> Configuration:
+    """Return the configuration with the entries that the stack needs. Raises ToolError.
+
+    The bucket that the template created has no EventBridge rules, but may send to the queues.
+    """
+    prefix = deployment.parameters.get("ObjectKeyPrefix", "")
+    if deployment.creates_bucket:
+        if direct:
+            raise ToolError("the functions do not admit the bucket that the stack created: leave DIRECT out")
+        return with_queues(before, deployment.queue_arn("DeletionQueue"), deployment.queue_arn("IndexQueue"), prefix)
+    if not direct:
+        return with_eventbridge(before)
+    index_arn: str | None = deployment.outputs["IndexMediaFunctionArn"]
+    if "DirectIndexingPermission" not in deployment.resources or notifies_of(before, STORE_EVENTS, deployment.owner):
+        show(
+            "  IndexMediaFunction receives no events, since another entry has them: link by message, or use EventBridge"
+        )
+        index_arn = None
+    return with_functions(before, deployment.outputs["DeleteMediaFunctionArn"], index_arn, prefix)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
