@@ -28,6 +28,10 @@ def function_for(event: Path) -> str:
     return {"index": "IndexMediaFunction", "sweep": "SweepIndexFunction"}.get(event.parent.name, "DeleteMediaFunction")
 
 
+# MiniStack 1.5.33 forgets the ARNs of a nested stack's unchanged resources when it updates the stack, not their names
+ALARM_ARN = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
+ROLE_ARN = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}"
+
 BUILT = ROOT / ".aws-sam/build/template.yaml"
 
 
@@ -139,9 +143,11 @@ def for_local_cloud(template: Path) -> Path:
             for name in unknown:  # an alarm's place on the dashboard, where another follows or precedes it
                 place = re.escape(f'"${{{name}.Arn}}"')
                 body["Fn::Sub"] = re.sub(rf"{place},\s*|,\s*{place}", "", body["Fn::Sub"])
-            # MiniStack 1.5 has forgotten an alarm's ARN when it updates the stack, but not its name
-            arn = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
-            body["Fn::Sub"] = re.sub(r"\$\{(\w+Alarm)[.]Arn\}", rf"{arn}${{\1}}", body["Fn::Sub"])
+            body["Fn::Sub"] = re.sub(r"\$\{(\w+Alarm)[.]Arn\}", rf"{ALARM_ARN}${{\1}}", body["Fn::Sub"])
+    for output in whole.get("Outputs", {}).values():
+        match output["Value"]:
+            case {"Fn::GetAtt": [role, "Arn"]} if resources[role]["Type"] == "AWS::IAM::Role":
+                output["Value"] = {"Fn::Sub": f"{ROLE_ARN}${{{role}}}"}
     copy = template.with_name(f"local-{os.getpid()}.yaml")  # several processes may do so at once
     copy.write_text(yaml_dump(whole))
     return copy
