@@ -124,8 +124,9 @@ connect: $(DEV) ## Send a bucket's events to a stack: make connect STACK=… BUC
 disconnect: $(DEV) ## Remove a stack's entries from a bucket's notifications: make disconnect STACK=… BUCKET=…
 	@$(PY) -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(YES),--yes)
 
-backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100
-	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)"
+backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100 AGAIN=
+	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)" \
+	  $(if $(AGAIN),--again)
 
 ci: lint docs test ## Run everything that a change must pass
 

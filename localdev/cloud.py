@@ -69,7 +69,7 @@ def local_cloud(host: str = "127.0.0.1", port: int = 0, *, enforcing: bool = Fal
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="local-cloud-") as folder, (Path(folder) / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            [ROOT / ".venv-cloud/bin/ministack"],
+            [ROOT / ".venv-cloud/bin/python", ROOT / "localdev/ministack_process.py"],
             env={  # and nothing else: the local cloud passes its whole environment to the functions
                 "PATH": os.environ["PATH"],
                 "HOME": folder,

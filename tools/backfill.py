@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,8 @@ def pages(s3: "S3Client", bucket: str, prefix: str, start: dict[str, str]) -> It
 
 
 def _message(bucket: str, version: dict[str, str]) -> str:
-    version_id = {} if version["VersionId"] == "null" else {"version_id": version["VersionId"]}
-    return json.dumps({"bucket": bucket, "key": version["Key"], **version_id})
+    """Name the version, also where that is `null`: it may lie below newer versions, or under a delete marker."""
+    return json.dumps({"bucket": bucket, "key": version["Key"], "version_id": version["VersionId"]})
 
 
 class RateLimiter:
@@ -90,18 +91,25 @@ def send(sqs: "SQSClient", queue_url: str, messages: list[str], rate_limiter: Ra
 class Checkpoint:
     """The progress of a bucket's backfill, in a file. It counts only for the same `scope`: queue and prefix."""
 
-    def __init__(self, folder: Path, bucket: str, scope: list[str]) -> None:
+    def __init__(self, folder: Path, bucket: str, scope: list[str], now_s: Callable[[], float] = time.time) -> None:
         self._file = folder / f".backfill-{bucket}.json"
         self._scope = scope
+        self._now_s = now_s
 
     def load(self) -> dict[str, str]:
-        """Return the start of the next page; empty for the beginning, if nothing was saved for this scope."""
+        """Return the start of the next page; empty for the beginning, if nothing was saved for this scope.
+
+        Raises BackfillError where the file cannot be used.
+        """
         try:
-            saved = json.loads(self._file.read_text())
+            match json.loads(self._file.read_text()):
+                case {"of": list(scope), "place": {"KeyMarker": str()} as start}:
+                    return start if scope == self._scope else {}
         except FileNotFoundError:
             return {}
-        start: dict[str, str] = saved["place"]
-        return start if saved["of"] == self._scope else {}
+        except ValueError:  # no JSON, or no UTF-8
+            pass
+        raise BackfillError(f"the checkpoint {self._file.name} is damaged; AGAIN=1 starts over")
 
     def save(self, start: dict[str, str] | None) -> None:
         """Save the start of the next page, or remove the checkpoint after the last one."""
@@ -111,6 +119,13 @@ class Checkpoint:
             new = self._file.with_suffix(".new")
             new.write_text(json.dumps({"of": self._scope, "place": start}))
             new.replace(self._file)
+
+    def describe(self) -> str:
+        """Describe where the backfill starts, in one line. Raises BackfillError."""
+        if not self.load():
+            return "starting at the first object"
+        age = timedelta(seconds=round(self._now_s() - self._file.stat().st_mtime))
+        return f"continuing where a run stopped {age} (h:mm:ss) ago; AGAIN=1 starts over"
 
 
 def backfill(
@@ -137,6 +152,7 @@ def main() -> None:
     parser.add_argument("--stack", required=True, help="the stack's name")
     parser.add_argument("--bucket", required=True, help="a bucket that the stack is connected to")
     parser.add_argument("--prefix", default="", help="only objects whose keys begin with it")
+    parser.add_argument("--again", action="store_true", help="start over, even though a run stopped before its end")
     parser.add_argument("--rate", type=float, default=100, help="messages a second (default: 100)")
     options = parser.parse_args()
     if not options.bucket or not options.rate > 0:
@@ -149,6 +165,9 @@ def _run(options: argparse.Namespace) -> None:
     queue_url = queue_for(outputs_of(boto3.client("cloudformation"), options.stack, "IndexQueueUrl"), options.bucket)
     s3, sqs, rate_limiter = boto3.client("s3"), boto3.client("sqs"), RateLimiter(options.rate)
     checkpoint = Checkpoint(Path(), options.bucket, [queue_url, options.prefix])
+    if options.again:
+        checkpoint.save(None)
+    print(checkpoint.describe())
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         bar = progress.add_task("counting", total=None)

@@ -134,6 +134,7 @@ class Provider:
         self.lifetime_ms = LIFETIME_MS
         self.troubles: Counter[str] = Counter()
         self.expired: set[tuple[str, str]] = set()
+        self.refused: set[tuple[str, str]] = set()  # their deletion is refused permanently
         self.calls: list[Call] = []
         self._uploaded_ms: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
@@ -219,6 +220,8 @@ class Provider:
             raise Refusal(-1)  # the documentation does not say how NXCloud responds for a missing media file
         if action == "getMedia":
             return Reply(0, dict(stored))
+        if media in self.refused:
+            raise Refusal(9002)
         if media not in self.evergreen:
             del self.media[media]
         return Reply(0, {"success": True})

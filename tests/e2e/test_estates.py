@@ -124,7 +124,13 @@ def test_backfill_indexes_objects_and_sweep_finds_missed_events(cloud: LocalClou
 
     deploy(cloud, NAME, NxCloudBaseUrl=nxcloud.url, SourceBucketName=BUCKETS, DryRun="false", SweepEveryDays="1")
     [swept] = eventually(lambda: stack.log_lines("SweepIndexFunction"), A_SLICE_S)
-    assert swept["counts"] == {"SweptLinks": 8, "SweptGone": 5, "SweptUnknown": 0}
+    assert swept["counts"] == {
+        "SweptLinks": 8,
+        "SweptGone": 5,
+        "SweptReplaced": 0,
+        "SweptRefused": 0,
+        "SweptUnknown": 0,
+    }
     kept = [{"kept", "kept too"}, {"new version"}]
     eventually(lambda: [estate.left for estate in estates] == kept)
     for estate in estates:

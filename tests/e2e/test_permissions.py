@@ -25,6 +25,7 @@ from tests.e2e.conftest import BUCKETS, QUEUES, ROLES, deployed
 # are in the AWS managed policies AWSLambdaSQSQueueExecutionRole and AWSXRayDaemonWriteAccess, and in S3's documentation
 # of HeadObject and of batch jobs. Nor does MiniStack check whether EventBridge may send to a queue, S3 may invoke a
 # function, or a role may use a key: these statements rest on AWS's documentation, and on tests/unit/test_template.py.
+TAGS = "team=offers"
 DELETE, INDEX, SWEEP = "DeleteMediaFunction", "IndexMediaFunction", "SweepIndexFunction"
 
 
@@ -49,8 +50,32 @@ class Stage:
         """A stored object, with its version if versioning is enabled."""
         s3, file = self.stack.cloud.client("s3"), self.missing()
         s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": versioning})
-        version = s3.put_object(Bucket=self.bucket, Key=file["key"], Body=b"a picture").get("VersionId")
+        version = s3.put_object(Bucket=self.bucket, Key=file["key"], Body=b"a picture", Tagging=TAGS).get("VersionId")
         return file | ({"version_id": version} if versioning == "Enabled" else {})
+
+    def stored_without_versions(self) -> dict[str, str]:
+        """A stored object of a bucket that never had versions: the bucket is made anew."""
+        s3, file = self.stack.cloud.client("s3"), self.missing()
+        notifications = s3.get_bucket_notification_configuration(Bucket=self.bucket)
+        listed_versions = s3.list_object_versions(Bucket=self.bucket)
+        for version in listed_versions.get("Versions", []) + listed_versions.get("DeleteMarkers", []):
+            s3.delete_object(Bucket=self.bucket, Key=version["Key"], VersionId=version["VersionId"])
+        s3.delete_bucket(Bucket=self.bucket)
+        s3.create_bucket(Bucket=self.bucket)
+        s3.put_bucket_notification_configuration(
+            Bucket=self.bucket,
+            NotificationConfiguration={"QueueConfigurations": notifications["QueueConfigurations"]},
+        )
+        s3.put_object(Bucket=self.bucket, Key=file["key"], Body=b"a picture", Tagging=TAGS)
+        return file
+
+    def replaced_with_same_media(self) -> dict[str, str]:
+        """A noncurrent version whose media file the current one keeps, by its metadata."""
+        file, media = self.stored("Enabled"), self.media()
+        labels = {"whatsapp-media-id": media["media_id"], "whatsapp-business-phone": PHONE}
+        s3 = self.stack.cloud.client("s3")
+        s3.put_object(Bucket=self.bucket, Key=file["key"], Body=b"another picture", Metadata=labels)
+        return self.linked(file, media)
 
     def replaced(self) -> dict[str, str]:
         """A noncurrent version of an object."""
@@ -58,9 +83,9 @@ class Stage:
         self.stack.cloud.client("s3").put_object(Bucket=self.bucket, Key=file["key"], Body=b"another picture")
         return file
 
-    def linked(self, file: dict[str, str]) -> dict[str, str]:
+    def linked(self, file: dict[str, str], media: dict[str, str] | None = None) -> dict[str, str]:
         """The object, with a link in the index."""
-        names = {"object": f"{file['bucket']}/{file['key']}", "link": "any"} | self.media()
+        names = {"object": f"{file['bucket']}/{file['key']}", "link": "any"} | (media or self.media())
         names |= {"version_id": file["version_id"]} if "version_id" in file else {}
         item = {name: {"S": value} for name, value in names.items()}
         self.stack.cloud.client("dynamodb").put_item(TableName=self.stack.resources["MediaIndexTable"], Item=item)
@@ -147,6 +172,11 @@ def tagging_of(file: dict[str, str]) -> dict[str, Any]:
     version = {"versionId": file["version_id"]} if "version_id" in file else {}
     s3 = {"bucket": {"name": file["bucket"]}, "object": {"key": file["key"], **version}}
     return {"Records": [{"eventVersion": "2.3", "eventSource": "aws:s3", "eventName": "ObjectTagging:Put", "s3": s3}]}
+
+
+def refused_deletion(stage: Stage) -> str:
+    stage.nxcloud.misbehave(Fault("code", code=9002))
+    return stage.prints(DELETE, stage.linked(stage.missing()))
 
 
 def a_failed_deletion(stage: Stage) -> str:
@@ -264,11 +294,12 @@ PROOFS: Proofs = {
         a_first_deletion,
         "answered AccessDeniedException",
     ),
-    ("DeleteMediaRole", "ReadAndDeleteLinks", "dynamodb:Query"): (
+    ("DeleteMediaRole", "ReadAndWriteLinks", "dynamodb:Query"): (
         lambda stage: stage.prints(DELETE, stage.missing()),
         NO_DYNAMODB,
     ),
-    ("DeleteMediaRole", "ReadAndDeleteLinks", "dynamodb:DeleteItem"): (
+    ("DeleteMediaRole", "ReadAndWriteLinks", "dynamodb:UpdateItem"): (refused_deletion, "link_not_marked"),
+    ("DeleteMediaRole", "ReadAndWriteLinks", "dynamodb:DeleteItem"): (
         lambda stage: stage.prints(DELETE, stage.linked(stage.missing())),
         "link_not_removed",
     ),
@@ -291,6 +322,18 @@ PROOFS: Proofs = {
     ("DeleteMediaRole", "ReadObjects", "s3:GetObject"): (
         lambda stage: stage.prints(DELETE, stage.linked(stage.stored())),
         NO_S3.format("HeadObject", "s3:GetObject"),
+    ),
+    ("DeleteMediaRole", "ReadObjects", "s3:GetObjectVersion"): (
+        lambda stage: stage.prints(DELETE, stage.replaced_with_same_media()),
+        NO_S3.format("HeadObject", "s3:GetObjectVersion"),
+    ),
+    ("DeleteMediaRole", "ReadObjects", "s3:GetObjectTagging"): (
+        lambda stage: stage.prints(DELETE, stage.linked(stage.stored_without_versions())),
+        NO_S3.format("GetObjectTagging", "s3:GetObjectTagging"),
+    ),
+    ("DeleteMediaRole", "ReadObjects", "s3:GetObjectVersionTagging"): (
+        lambda stage: stage.prints(DELETE, stage.linked(stage.stored())),
+        NO_S3.format("GetObjectTagging", "s3:GetObjectVersionTagging"),
     ),
     ("IndexMediaRole", "SendDeletionRequests", "sqs:SendMessage"): (
         lambda stage: stage.prints(INDEX, stage.missing() | stage.media()),
@@ -317,7 +360,7 @@ PROOFS: Proofs = {
         NO_S3.format("HeadObject", "s3:GetObjectVersion"),
     ),
     ("IndexMediaRole", "ReadObjects", "s3:GetObjectTagging"): (
-        lambda stage: stage.prints(INDEX, tagging_of(stage.stored())),
+        lambda stage: stage.prints(INDEX, tagging_of(stage.stored_without_versions())),
         NO_S3.format("GetObjectTagging", "s3:GetObjectTagging"),
     ),
     ("IndexMediaRole", "ReadObjects", "s3:GetObjectVersionTagging"): (

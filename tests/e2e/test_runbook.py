@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from localdev.cloud import LocalCloud
+from localdev.cloud import ROOT, LocalCloud
 from localdev.fake_nxcloud import FakeNxCloud
-from localdev.stack import BUILT, ROOT, Stack, for_local_cloud
+from localdev.stack import BUILT, Stack, for_local_cloud
 from sweep_index.app import CHECK
 from tests.conftest import CREDENTIALS, PHONE
 from tests.e2e.conftest import deployed, eventually, send, story
@@ -113,8 +113,10 @@ def test_disconnected_bucket_is_reported_until_connected(stack: Stack) -> None:
         configure(EventBridgeConfiguration={})
         assert check()[0] == 0
         configure()
-    entry = {"LambdaFunctionArn": stack.outputs["DeleteMediaFunctionArn"]}
-    entry["Events"] = ["s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"]
+    entry = {
+        "LambdaFunctionArn": stack.outputs["DeleteMediaFunctionArn"],
+        "Events": ["s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"],
+    }
     configure(LambdaFunctionConfigurations=[entry])
     assert check()[0] == 0
 

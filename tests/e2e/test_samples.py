@@ -46,7 +46,7 @@ def test_sample_event_has_documented_outcomes(box: Sandbox, functions: dict[str,
     elif path.name.startswith("s3-batch-"):
         assert {result["resultCode"] for result in answer["results"]} == {"Succeeded"}
     elif path.parent.name == "sweep":
-        assert answer == {"SweptLinks": 1, "SweptGone": 1, "SweptUnknown": 0}
+        assert answer == {"SweptLinks": 1, "SweptGone": 1, "SweptReplaced": 0, "SweptRefused": 0, "SweptUnknown": 0}
     else:
         assert [result["outcome"] for result in answer["results"]] == [
             outcome.partition(":")[0] for outcome in promised()[name]

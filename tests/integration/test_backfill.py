@@ -1,7 +1,9 @@
 """`make backfill` sends each version of each object once, at its rate, and continues where it stopped."""
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -56,7 +58,7 @@ def test_backfill_sends_raw_key_of_each_object(queue_url: str, monkeypatch: pyte
     run_backfill(monkeypatch)
     messages = receive_all(queue_url)
     assert sorted(message["key"] for message in messages) == sorted(keys)
-    assert all(message.keys() == {"bucket", "key"} for message in messages)
+    assert all(message["version_id"] == "null" for message in messages)  # as S3 names objects without versions
     assert list(Path().iterdir()) == []
 
 
@@ -68,7 +70,8 @@ def test_backfill_sends_each_version_and_no_delete_marker(queue_url: str, monkey
     run_backfill(monkeypatch)
     messages = receive_all(queue_url)
     versions = {version["VersionId"] for version in AWS.s3.list_object_versions(Bucket=BUCKET)["Versions"]}
-    assert {message.get("version_id", "null") for message in messages} == versions
+    assert {message["version_id"] for message in messages} == versions
+    assert "null" in versions
     assert len(messages) == 3
 
 
@@ -97,10 +100,41 @@ def test_interrupted_backfill_continues_at_its_checkpoint(
     assert ended.value.code == 130
     assert "run the same command again to continue" in capsys.readouterr().err
     assert [message["key"] for message in receive_all(queue_url)] == keys[:4]
+    os.utime(f".backfill-{BUCKET}.json", (time.time() - 26 * 3600,) * 2)
     run_backfill(monkeypatch)
+    assert "continuing where a run stopped 1 day, 2:00:0" in capsys.readouterr().out
     assert [message["key"] for message in receive_all(queue_url)] == keys[4:]
     run_backfill(monkeypatch)
+    assert "starting at the first object" in capsys.readouterr().out
     assert len(receive_all(queue_url)) == 6  # the last run was complete, so this one starts again
+
+
+def test_again_starts_over_at_the_first_object(
+    queue_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store_objects("a.jpg", "b.jpg")
+    Checkpoint(Path(), BUCKET, [queue_url, ""]).save({"KeyMarker": "a.jpg"})
+    run_backfill(monkeypatch, "--again")
+    assert "starting at the first object" in capsys.readouterr().out
+    assert [message["key"] for message in receive_all(queue_url)] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"7", b"\xff", b"{}", b'{"of": ["queue", ""], "place": {}}', b'{"of": 1, "place": null}'],
+)
+def test_damaged_checkpoint_is_reported_in_one_line(
+    queue_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    store_objects("a.jpg")
+    Path(f".backfill-{BUCKET}.json").write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        run_backfill(monkeypatch)
+    assert ended.value.code == 1
+    error = f"make backfill: the checkpoint .backfill-{BUCKET}.json is damaged; AGAIN=1 starts over\n"
+    assert capsys.readouterr().err == error
+    run_backfill(monkeypatch, "--again")
+    assert len(receive_all(queue_url)) == 1
 
 
 def test_checkpoint_of_other_prefix_or_queue_is_ignored(tmp_path: Path) -> None:

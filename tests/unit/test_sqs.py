@@ -140,7 +140,7 @@ def process(handler: FakeHandler, *records: dict[str, Any], time_left_ms: int = 
 
 def log_lines(capsys: pytest.CaptureFixture[str], message: str) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    return [line for line in lines if line["message"] == message]
+    return [line for line in lines if line.get("message") == message]
 
 
 def test_unavailable_messages_alone_are_redelivered_by_backoff(handler: FakeHandler) -> None:

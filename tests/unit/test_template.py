@@ -331,8 +331,18 @@ SHARED = {
                 ],
                 "ReadCredentials": "secretsmanager:GetSecretValue",
                 "DecryptCredentials": "kms:Decrypt",
-                "ReadAndDeleteLinks": ["dynamodb:Query", "dynamodb:DeleteItem"],
-                "ReadObjects": "s3:GetObject",
+                "ReadAndWriteLinks": ["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+                "ReadObjects": [
+                    "s3:GetObject",
+                    "s3:GetObjectVersion",
+                    "s3:GetObjectTagging",
+                    "s3:GetObjectVersionTagging",
+                ],
+                    "s3:GetObject",
+                    "s3:GetObjectVersion",
+                    "s3:GetObjectTagging",
+                    "s3:GetObjectVersionTagging",
+                ],
             },
         ),
         (
@@ -536,8 +546,6 @@ def referred(part: object) -> Iterator[str]:
     if isinstance(part, dict):
         if "Ref" in part:
             yield part["Ref"]
-        if isinstance(text := part.get("Fn::Sub"), str):
-            yield from re.findall(r"[$][{]([A-Za-z0-9]+)[}]", text)
         for inner in part.values():
             yield from referred(inner)
     if isinstance(part, list):
@@ -548,7 +556,7 @@ def referred(part: object) -> Iterator[str]:
 def parameters_in(part: object) -> set[str]:
     """The parameters that a part of the template refers to, also by a version of the settings."""
     names = set(referred(part))
-    for settings in names & {"DeleteMediaSettings", "IndexMediaSettings"}:
+    for settings in names & {"DeleteMediaSettings", "IndexMediaSettings", "SweepIndexSettings"}:
         names |= set(referred(RESOURCES[settings]["Content"]))
     return names & set(TEMPLATE["Parameters"])
 
@@ -570,7 +578,7 @@ def test_version_description_is_short_and_shows_no_number(function: str) -> None
     assert sum(lengths) + len("settings") + len(names) <= 256
 
 
-def test_default_business_phone_is_only_where_it_is_read() -> None:
+def test_default_business_phone_is_only_where_functions_read_it() -> None:
     places = {name for name, resource in RESOURCES.items() if "DefaultBusinessPhone" in set(referred(resource))}
     assert places == {"DeleteMediaFunction", "IndexMediaFunction", "DeleteMediaSettings", "IndexMediaSettings"}
     for function in ("DeleteMediaFunction", "IndexMediaFunction"):
@@ -775,7 +783,7 @@ def test_samconfig_overrides_existing_parameters(environment: str) -> None:
         ("ObjectKeyPrefix", "a" * 201, False),
     ],
 )
-def test_parameter_pattern_accepts_only_valid_values(parameter: str, value: str, *, accepted: bool) -> None:
+def test_parameter_limits_accept_only_valid_values(parameter: str, value: str, *, accepted: bool) -> None:
     limits = TEMPLATE["Parameters"][parameter]
     matches = re.fullmatch(limits["AllowedPattern"], value) is not None
     assert (matches and len(value) <= limits.get("MaxLength", 4096)) == accepted

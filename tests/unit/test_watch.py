@@ -15,7 +15,7 @@ from tests.unit.test_template import NESTED as NESTED_TEMPLATES
 from tests.unit.test_template import TEMPLATE
 
 COUNTS = {*DELETION.counts, *LINKING.counts}
-SWEPT = {"SweptLinks", "SweptGone", "SweptRefused", "SweptUnknown"}
+SWEPT = {"SweptLinks", "SweptGone", "SweptReplaced", "SweptRefused", "SweptUnknown"}
 CHECKED = {"Disconnected", "NotChecked", "DryRunDays"}
 METRICS = COUNTS | SWEPT | CHECKED | {"ProviderLatency", "DeletionLag"}
 FIELDS = {*log_fields(Result(outcome=Outcome.DELETED), Delivery("sqs")), "message", "level", "@timestamp"}
