@@ -14,7 +14,7 @@ from tests.e2e.test_connect import configuration
 
 pytestmark = pytest.mark.usefixtures("well_behaved")
 
-RETAINED = ("MediaIndexTable", "IdempotencyTable", "CredentialsSecret", "SourceBucket")
+TABLES = ("MediaIndexTable", "IdempotencyTable")
 QUEUES = ("DeletionQueue", "IndexQueue")
 
 
@@ -80,11 +80,9 @@ def test_removed_stack_is_succeeded_by_one_with_its_data(cloud: LocalCloud, nxcl
     assert configuration(first, bucket) == {}
     drain(first)
     remove(first)
-    left = {name: first.resources[name] for name in RETAINED}
-    assert {left["MediaIndexTable"], left["IdempotencyTable"]} <= set(
-        cloud.client("dynamodb").list_tables()["TableNames"]
-    )
-    assert cloud.client("secretsmanager").get_secret_value(SecretId=left["CredentialsSecret"])["SecretString"]
+    tables, secret_arn = {name: first.resources[name] for name in TABLES}, first.outputs["CredentialsSecretArn"]
+    assert set(tables.values()) <= set(cloud.client("dynamodb").list_tables()["TableNames"])
+    assert cloud.client("secretsmanager").get_secret_value(SecretId=secret_arn)["SecretString"]
     printed = cloud.client("logs").filter_log_events(logGroupName=group, filterPattern=f'"{done_media}"')["events"]
     assert printed  # the record of the deletion
     layers = cloud.client("lambda").list_layers()["Layers"]
@@ -93,10 +91,10 @@ def test_removed_stack_is_succeeded_by_one_with_its_data(cloud: LocalCloud, nxcl
     # Return, with the retained tables, secret and bucket
     adopt = {
         "SourceBucketName": bucket,
-        "CredentialsSecretArn": left["CredentialsSecret"],
-        "IdempotencyTableName": left["IdempotencyTable"],
+        "CredentialsSecretArn": secret_arn,
+        "IdempotencyTableName": tables["IdempotencyTable"],
     }
-    second = deployed(cloud, nxcloud, "returning", MediaIndexTableName=left["MediaIndexTable"], **adopt)
+    second = deployed(cloud, nxcloud, "returning", MediaIndexTableName=tables["MediaIndexTable"], **adopt)
     assert not {"MediaIndexTable", "IdempotencyTable", "CredentialsSecret"} & second.resources.keys()
     assert run(cloud, "connect", "--stack", "returning", "--bucket", bucket, "--yes").returncode == 0
     s3.delete_object(Bucket=bucket, Key="adopted.png")
@@ -104,7 +102,7 @@ def test_removed_stack_is_succeeded_by_one_with_its_data(cloud: LocalCloud, nxcl
     assert outcome_of_repeat(second, done_media) == ("already_gone", "remembered")
 
     # The index, restored from a point in time
-    restore(cloud, left["MediaIndexTable"], "restored-media-index")
+    restore(cloud, tables["MediaIndexTable"], "restored-media-index")
     third = deployed(cloud, nxcloud, "returning", MediaIndexTableName="restored-media-index", **adopt)
     s3.delete_object(Bucket=bucket, Key="restored.png")
     eventually(lambda: (PHONE, restored_media) not in nxcloud.provider.media)
