@@ -295,7 +295,7 @@ def test_refusal_while_verifying_causes_neither_pause_nor_alarm(missing: Environ
         "before-call.secretsmanager.GetSecretValue", lambda **_: reads.append(1)
     )
     missing.delete_media(sqs_event(MEDIA_MESSAGE, receives=3))
-        assert missing.metrics["AuthenticationFailed"] == [0.0]
+    assert missing.metrics["AuthenticationFailed"] == [0.0]
     living = {"business_phone": PHONE, "media_id": missing.fake_nxcloud.provider.add_media(PHONE)}
     missing.delete_media(sqs_event(living))
     assert missing.outcomes == [("deleted", None)]
