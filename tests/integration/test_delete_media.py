@@ -125,7 +125,16 @@ def test_head_403_is_unavailable_and_names_missing_permission(environment: Envir
     assert environment.deletion_calls == []
 
 
-@pytest.mark.parametrize("status", [301, 400, 405, 500, 503])
+def test_object_with_customer_provided_key_is_rejected(environment: Environment) -> None:
+    inject_aws_error(environment.delete_media_clients.s3, "HeadObject", 400, "400")
+    assert failed_ids(environment.delete_media(sqs_event({"bucket": BUCKET, "key": KEY}))) == []
+    assert environment.outcomes == [("rejected", "object_unreadable")]
+    [(_, attributes)] = environment.dead_letters()
+    assert "customer-provided key" in attributes["reason"]
+    assert environment.deletion_calls == []
+
+
+@pytest.mark.parametrize("status", [301, 405, 500, 503])
 def test_other_head_status_is_unavailable(environment: Environment, status: int) -> None:
     inject_aws_error(environment.delete_media_clients.s3, "HeadObject", status, str(status))
     assert failed_ids(environment.delete_media(sqs_event({"bucket": BUCKET, "key": KEY}))) == ["message-0"]

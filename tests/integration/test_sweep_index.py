@@ -128,7 +128,12 @@ def test_object_under_delete_marker_is_missing(environment: Environment) -> None
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(
-    ("status", "reason"), [(403, "S3 answered 403 to HeadObject"), (503, "S3 HeadObject answered 503")]
+    ("status", "reason"),
+    [
+        (400, "S3 answered 400 to HeadObject: the version id is invalid, or the object is encrypted"),
+        (403, "object_unknown: S3 answered 403 to HeadObject"),
+        (503, "object_unknown: S3 HeadObject answered 503"),
+    ],
 )
 def test_object_with_failed_head_is_unknown(environment: Environment, status: int, reason: str) -> None:
     for number in range(2):

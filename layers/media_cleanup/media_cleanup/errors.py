@@ -5,6 +5,7 @@ MediaCleanupError
 ├── InvalidMediaError         a business phone or Media-ID that no media file can have
 ├── InvalidObjectError        a bucket, key or version id that no object can have
 ├── MalformedError            an event or message of no known form
+├── UnreadableObjectError     an object whose state S3 can never tell the functions
 ├── RequestsFailedError       requests without a queue failed; Lambda retries the event
 └── DependencyUnavailable     AWS or NXCloud cannot be used now; carries the reason
 
@@ -32,6 +33,10 @@ class InvalidObjectError(MediaCleanupError, ValueError):
 
 class MalformedError(MediaCleanupError, ValueError):
     """An event or message of no known form."""
+
+
+class UnreadableObjectError(MediaCleanupError):
+    """An object whose state S3 can never tell the functions; the request is rejected."""
 
 
 class RequestsFailedError(MediaCleanupError):

@@ -54,5 +54,6 @@ class Reason(StrEnum):
     # rejected
     NOT_UNDERSTOOD = "not_understood"  # malformed
     INVALID_KEY = "invalid_key"  # the key names half a media file
+    OBJECT_UNREADABLE = "object_unreadable"  # encrypted with a customer-provided key (SSE-C)
     REFUSED_BY_PROVIDER = "refused_by_provider"  # 1001, 1002, 9000, 9002, 9006
     GAVE_UP = "gave_up"  # unavailable at the last receive; followed by the last reason

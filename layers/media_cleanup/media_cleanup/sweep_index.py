@@ -15,7 +15,7 @@ from media_cleanup.aws.media_index import ItemKey, MediaIndex
 from media_cleanup.aws.s3_objects import S3Objects
 from media_cleanup.aws.sweep_checkpoint import SweepCheckpoint, SweepCheckpoints
 from media_cleanup.deletion_rules import CurrentObject
-from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.errors import DependencyUnavailable, UnreadableObjectError
 from media_cleanup.model import Link, S3Object
 from media_cleanup.request import MIN_STEP_MS, Deadline
 from media_cleanup.settings import SweepIndexSettings
@@ -134,8 +134,8 @@ class SweepIndex:
         try:
             current = self._current(link.obj.whole, findings)
             gone = self._is_gone(link, current)
-        except DependencyUnavailable as error:
-            findings.unknown[f"{link.obj.bucket}: {error.detail}"] += 1
+        except (DependencyUnavailable, UnreadableObjectError) as error:
+            findings.unknown[f"{link.obj.bucket}: {error}"] += 1
             return
         if gone and link.refused:
             findings.refused += 1

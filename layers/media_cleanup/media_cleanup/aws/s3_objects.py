@@ -8,9 +8,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from media_cleanup.aws.clients import AwsClients, unavailable_as
-from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.errors import DependencyUnavailable, UnreadableObjectError
 from media_cleanup.model import Content, Link, S3Object
 from media_cleanup.outcome import Reason
+
+_UNREADABLE = (
+    "S3 answered 400 to HeadObject: the version id is invalid, or the object is encrypted with a customer-provided key "
+    "that the functions do not have; request the deletion of its media files by {business_phone, media_id}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class S3Objects:
     """Reads S3, which is strongly consistent: finished stores and deletions are seen.
 
     S3 answers 404 to a role with s3:ListBucket; to others it answers 403, which is inconclusive (source: Amazon S3 API
-    Reference, "HeadObject"). Each method raises DependencyUnavailable.
+    Reference, "HeadObject"). Each method raises DependencyUnavailable, and UnreadableObjectError for an object that is
+    encrypted with a customer-provided key (SSE-C): S3 answers 400 without that key.
     """
 
     def __init__(self, clients: AwsClients) -> None:
@@ -120,4 +126,6 @@ def _call(operation: str, call: Callable[[], Any], missing: set[int], permission
                 need = f"{permission} and s3:ListBucket on the bucket {obj.bucket}"
                 detail = f"S3 answered 403 to {operation}; the function's role needs {need}"
                 raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, detail) from None
+            if status == 400 and operation == "HeadObject":
+                raise UnreadableObjectError(_UNREADABLE) from None
             raise

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from media_cleanup.aws.clients import AwsClients
-from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.errors import DependencyUnavailable, UnreadableObjectError
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import LogProfile
 from media_cleanup.request import Action, Attempt, Request
@@ -60,6 +60,8 @@ def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -
         results = _handle_in_time(handler, request.action, attempt)
     except DependencyUnavailable as error:
         results = [Result.unavailable(error)]
+    except UnreadableObjectError as error:
+        results = [Result(outcome=Outcome.REJECTED, reason=Reason.OBJECT_UNREADABLE, detail=str(error))]
     except Exception as error:  # noqa: BLE001 (a bug: its location is reported, its text may hold secrets)
         location = error_location(error)
         results = [Result(outcome=Outcome.UNAVAILABLE, reason=Reason.INTERNAL_ERROR, detail=location)]
