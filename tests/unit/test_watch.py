@@ -196,3 +196,11 @@ def test_alarm_mail_is_sent_only_to_given_address() -> None:
         "Protocol": "email",
         "Endpoint": {"Ref": "AlarmEmail"},
     }
+
+
+def test_cost_page_counts_alarms_and_their_metrics() -> None:
+    lasting = [alarm for name, alarm in ALARMS.items() if name not in ROLLBACK]
+    metrics = sum(max(1, sum("MetricStat" in each for each in alarm.get("Metrics", []))) for alarm in lasting)
+    page = (ROOT / "docs/cost.md").read_text()
+    assert f"{len(lasting)} alarms on {metrics} metrics, $0.10 each | ${metrics / 10:.2f}" in page
+    assert f"{len(ROLLBACK)} alarms | ${len(ROLLBACK) / 10:.2f}" in page
