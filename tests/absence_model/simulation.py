@@ -13,7 +13,7 @@ from media_cleanup.aws.credentials import CredentialsStore
 from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
-from media_cleanup.provider.absence import AbsenceVerifier
+from media_cleanup.provider.absence import AbsenceExperiments
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.provider.pauses import Pauses
 from media_cleanup.request import Attempt, Request
@@ -107,7 +107,7 @@ class Simulation:
         client = FakeMediaClient(self.provider, self.clock)
         media_client = cast("MediaClient", client)
         gateway = NxCloudGateway(media_client, CorrectedClock(), Credentials, Pauses(self.clock), self.clock)
-        verifier = AbsenceVerifier(media_client, Credentials, self.clock, self.clock.sleep)
+        verifier = AbsenceExperiments(media_client, Credentials, self.clock, self.clock.sleep)
         verification = VerifyAbsence(verifier, self._records, INTERVAL_S)
         latency_s = partial(random.uniform, 0.05, 0.3)
         while self._unfinished:

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from media_cleanup.model import Media
-from media_cleanup.provider.absence import AbsenceVerifier
+from media_cleanup.provider.absence import AbsenceExperiments
 from media_cleanup.request import Attempt
 from nxcloud import MediaClient
 from tests.absence_model import scenarios
@@ -61,7 +61,7 @@ def test_computed_probability_agrees_with_experiments() -> None:
     provider = Provider(clock, [RandomFailures(share, Random(1))], {media: 0.0})  # noqa: S311 (repeatable on purpose)
     client = cast("MediaClient", FakeMediaClient(provider, clock))
     for _ in range(count):
-        verifier = AbsenceVerifier(client, Credentials, clock, clock.sleep)
+        verifier = AbsenceExperiments(client, Credentials, clock, clock.sleep)
         proofs += media in verifier.prove(PHONE, [media], Attempt(3, Context())).absent
     expected = count * sum(p for (end, _), p in experiment(share, kept=False).items() if end is End.PROOF)
     assert expected == pytest.approx(count * 0.4**3 * 0.6**5)

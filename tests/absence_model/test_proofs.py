@@ -14,7 +14,7 @@ from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome
-from media_cleanup.provider.absence import AbsenceVerifier
+from media_cleanup.provider.absence import AbsenceExperiments
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.provider.pauses import Pauses
 from media_cleanup.request import Attempt, Request
@@ -124,7 +124,7 @@ def receives(answers: list[Answer], gaps_s: list[float]) -> list[dict[Media, Rec
     gateway = NxCloudGateway(media_client, CorrectedClock(), StoredCredentials, Pauses(clock), clock)
     records = cast("DeletionRecords", FakeRecords(clock))
     verification = VerifyAbsence(
-        AbsenceVerifier(media_client, StoredCredentials, clock, clock.sleep), records, INTERVAL_S
+        AbsenceExperiments(media_client, StoredCredentials, clock, clock.sleep), records, INTERVAL_S
     )
     left, history = list(MEDIA), []
     for number, gap_s in enumerate(gaps_s, 3):

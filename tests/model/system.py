@@ -46,7 +46,7 @@ from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.index_media import IndexMedia
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
-from media_cleanup.provider.absence import AbsenceVerifier
+from media_cleanup.provider.absence import AbsenceExperiments
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.request import Attempt
 from media_cleanup.result import Result
@@ -178,7 +178,7 @@ class ModelSystem:
         )
         gateway = cast("NxCloudGateway", SimpleNamespace(delete=self._delete))
         records = cast("DeletionRecords", SimpleNamespace(once=self._once))
-        verifier = cast("AbsenceVerifier", None)  # verification follows a batch, and has no part in the deletion rules
+        verifier = cast("AbsenceExperiments", None)  # verification follows a batch, apart from the rules
         index_settings = IndexMediaSettings.from_environment(ENVIRONMENT)
         deletion_settings = DeleteMediaSettings.from_environment(ENVIRONMENT)
         # Each invocation runs in an execution environment of its own, and so waits for no other

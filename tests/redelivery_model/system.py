@@ -17,7 +17,7 @@ from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.credentials import CredentialsStore
 from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.delete_media import DeleteMedia
-from media_cleanup.provider.absence import AbsenceVerifier
+from media_cleanup.provider.absence import AbsenceExperiments
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.provider.pauses import Pauses
 from media_cleanup.settings import DeleteMediaSettings
@@ -263,7 +263,7 @@ class RedeliverySystem:
         pauses = Pauses(lambda: self.clock.now_s)
         gateway = NxCloudGateway(client, CorrectedClock(), credentials, pauses, lambda: self.clock.now_s)
         records = DeletionRecords(clients, SETTINGS.idempotency_table, lambda: self.clock.now_s)
-        return DeleteMedia(SETTINGS, clients, gateway, AbsenceVerifier(client, credentials), records)
+        return DeleteMedia(SETTINGS, clients, gateway, AbsenceExperiments(client, credentials), records)
 
     def _invoke(self, invocation: Invocation) -> None:
         """Invoke the function as Lambda does, and delete the messages that succeeded."""

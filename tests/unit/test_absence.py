@@ -13,7 +13,7 @@ from media_cleanup.aws.credentials import CredentialsStore
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media
 from media_cleanup.outcome import Reason
-from media_cleanup.provider.absence import CONTROL, AbsenceVerifier, Proof
+from media_cleanup.provider.absence import CONTROL, AbsenceExperiments, Proof
 from media_cleanup.request import Attempt
 from nxcloud import (
     ApiError,
@@ -58,7 +58,7 @@ class FakeNxCloudClient:
     on_call: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
-        self.verifier = AbsenceVerifier(cast("MediaClient", self), STORE, lambda: self.now_s, self.sleep)
+        self.verifier = AbsenceExperiments(cast("MediaClient", self), STORE, lambda: self.now_s, self.sleep)
 
     def sleep(self, seconds: float) -> None:
         self.now_s += seconds
@@ -336,7 +336,7 @@ def test_missing_credentials_prove_nothing(nxcloud: FakeNxCloudClient) -> None:
         raise DependencyUnavailable(Reason.SECRET_UNREACHABLE, "secret s was not read")
 
     store = cast("CredentialsStore", SimpleNamespace(get=fail))
-    verifier = AbsenceVerifier(cast("MediaClient", nxcloud), store)
+    verifier = AbsenceExperiments(cast("MediaClient", nxcloud), store)
     proof = verifier.prove(PHONE, [GONE], Attempt(3, nxcloud))
     assert nxcloud.calls == []
     assert proof.absent == set()

@@ -18,7 +18,7 @@ MODULES = [
 MUTABLE = {
     "media_cleanup.sweep_index._Slice",  # the findings of a slice, counted up while it is scanned
     # The state of a business phone or of credentials, kept for the life of the execution environment
-    "media_cleanup.provider.absence._Number",
+    "media_cleanup.provider.absence._PhoneState",
     "media_cleanup.provider.pauses._State",
 }
 

@@ -22,7 +22,7 @@ class FakeClock:
     def passes(self, credentials: Credentials = CREDENTIALS, phone: str = PHONE) -> bool:
         """Whether a call may be made."""
         try:
-            self.pauses.check(credentials, phone)
+            self.pauses.raise_if_paused(credentials, phone)
         except DependencyUnavailable:
             return False
         return True
@@ -34,27 +34,27 @@ def clock() -> FakeClock:
 
 
 def test_wrong_signature_pauses_all_calls_with_the_credentials(clock: FakeClock) -> None:
-    clock.pauses.refused(CREDENTIALS, None, 0)
+    clock.pauses.record_refusal(CREDENTIALS, None, 0)
     assert not clock.passes()
     assert not clock.passes(phone=OTHER_PHONE)
     assert clock.passes(OTHER_CREDENTIALS)
 
 
 def test_pause_explains_itself(clock: FakeClock) -> None:
-    clock.pauses.refused(CREDENTIALS, None, 0)
+    clock.pauses.record_refusal(CREDENTIALS, None, 0)
     with pytest.raises(DependencyUnavailable, match="refused the last call with these credentials") as caught:
-        clock.pauses.check(CREDENTIALS, PHONE)
+        clock.pauses.raise_if_paused(CREDENTIALS, PHONE)
     assert caught.value.reason is Reason.CREDENTIALS_REFUSED
 
 
 def test_missing_right_pauses_one_number_alone(clock: FakeClock) -> None:
-    clock.pauses.refused(CREDENTIALS, PHONE, 0)
+    clock.pauses.record_refusal(CREDENTIALS, PHONE, 0)
     assert not clock.passes()
     assert clock.passes(phone=OTHER_PHONE)
 
 
 def test_one_request_probes_after_a_minute(clock: FakeClock) -> None:
-    clock.pauses.refused(CREDENTIALS, None, 0)
+    clock.pauses.record_refusal(CREDENTIALS, None, 0)
     clock.now_s = 59.9
     assert not clock.passes()
     clock.now_s = 60
@@ -62,7 +62,7 @@ def test_one_request_probes_after_a_minute(clock: FakeClock) -> None:
 
 
 def test_pause_is_over_after_more_than_a_minute(clock: FakeClock) -> None:
-    clock.pauses.refused(CREDENTIALS, None, 0)
+    clock.pauses.record_refusal(CREDENTIALS, None, 0)
     clock.now_s = 1000
     assert [clock.passes(), clock.passes()] == [True, False]
 
@@ -70,15 +70,15 @@ def test_pause_is_over_after_more_than_a_minute(clock: FakeClock) -> None:
 @pytest.mark.parametrize("refused_first", [True, False])
 def test_accepted_call_of_the_same_moment_ends_a_pause(clock: FakeClock, *, refused_first: bool) -> None:
     if refused_first:
-        clock.pauses.refused(CREDENTIALS, None, 5)
-    clock.pauses.accepted(CREDENTIALS, PHONE, 5)
+        clock.pauses.record_refusal(CREDENTIALS, None, 5)
+    clock.pauses.record_acceptance(CREDENTIALS, PHONE, 5)
     if not refused_first:
-        clock.pauses.refused(CREDENTIALS, None, 5)
+        clock.pauses.record_refusal(CREDENTIALS, None, 5)
     assert clock.passes()
 
 
 def test_probe_without_response_is_repeated_after_a_minute(clock: FakeClock) -> None:
-    clock.pauses.refused(CREDENTIALS, None, 0)
+    clock.pauses.record_refusal(CREDENTIALS, None, 0)
     clock.now_s = 60
     assert clock.passes()
     clock.now_s = 119
@@ -88,33 +88,33 @@ def test_probe_without_response_is_repeated_after_a_minute(clock: FakeClock) -> 
 
 
 def test_accepted_call_ends_a_pause_at_once(clock: FakeClock) -> None:
-    clock.pauses.refused(CREDENTIALS, None, 0)
-    clock.pauses.refused(CREDENTIALS, PHONE, 0)
-    clock.pauses.accepted(CREDENTIALS, PHONE, 1)
+    clock.pauses.record_refusal(CREDENTIALS, None, 0)
+    clock.pauses.record_refusal(CREDENTIALS, PHONE, 0)
+    clock.pauses.record_acceptance(CREDENTIALS, PHONE, 1)
     assert clock.passes()
     assert clock.passes()
 
 
 def test_accepted_call_of_another_number_ends_no_narrow_pause(clock: FakeClock) -> None:
-    clock.pauses.refused(CREDENTIALS, PHONE, 0)
-    clock.pauses.accepted(CREDENTIALS, OTHER_PHONE, 1)
+    clock.pauses.record_refusal(CREDENTIALS, PHONE, 0)
+    clock.pauses.record_acceptance(CREDENTIALS, OTHER_PHONE, 1)
     assert not clock.passes()
 
 
 def test_earlier_request_ends_no_pause(clock: FakeClock) -> None:
-    clock.pauses.refused(CREDENTIALS, None, 10)
-    clock.pauses.accepted(CREDENTIALS, PHONE, 9)  # its response came late
+    clock.pauses.record_refusal(CREDENTIALS, None, 10)
+    clock.pauses.record_acceptance(CREDENTIALS, PHONE, 9)  # its response came late
     assert not clock.passes()
 
 
 def test_refusal_of_earlier_request_causes_no_pause(clock: FakeClock) -> None:
-    clock.pauses.accepted(CREDENTIALS, PHONE, 10)
-    clock.pauses.refused(CREDENTIALS, None, 9)
-    clock.pauses.refused(CREDENTIALS, PHONE, 9)
+    clock.pauses.record_acceptance(CREDENTIALS, PHONE, 10)
+    clock.pauses.record_refusal(CREDENTIALS, None, 9)
+    clock.pauses.record_refusal(CREDENTIALS, PHONE, 9)
     assert clock.passes()
 
 
 def test_scopes_are_bounded(clock: FakeClock) -> None:
     for number in range(10_005):
-        clock.pauses.accepted(CREDENTIALS, str(number), 0)
+        clock.pauses.record_acceptance(CREDENTIALS, str(number), 0)
     assert len(clock.pauses._states) == 10_000  # noqa: SLF001 (its size is what is tested)

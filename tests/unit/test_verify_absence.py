@@ -9,7 +9,7 @@ from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
-from media_cleanup.provider.absence import AbsenceVerifier, Proof
+from media_cleanup.provider.absence import AbsenceExperiments, Proof
 from media_cleanup.request import Attempt, Request
 from media_cleanup.result import Handled, Result
 from media_cleanup.verify_absence import MAX_MEDIA, VerifyAbsence
@@ -57,7 +57,7 @@ class Fakes:
 
     def verify(self, *handled: Handled) -> list[Result]:
         """Verify a batch. Returns all results."""
-        verification = VerifyAbsence(cast("AbsenceVerifier", self), cast("DeletionRecords", self), INTERVAL_S)
+        verification = VerifyAbsence(cast("AbsenceExperiments", self), cast("DeletionRecords", self), INTERVAL_S)
         verification.verify(handled)
         return [result for each in handled for result in each.results]
 

@@ -10,10 +10,10 @@ from media_cleanup.aws.media_index import MediaIndex
 from media_cleanup.aws.s3_objects import S3Objects
 from media_cleanup.deletion_rules import CurrentObject, Facts, ObjectDeletion, decide, with_tags
 from media_cleanup.errors import DependencyUnavailable, InvalidMediaError
-from media_cleanup.in_turn import InTurn
+from media_cleanup.keyed_locks import KeyedLocks
 from media_cleanup.model import Link, Media, S3Object, media_in_key, media_in_labels
 from media_cleanup.outcome import Outcome, Reason
-from media_cleanup.provider.absence import AbsenceVerifier
+from media_cleanup.provider.absence import AbsenceExperiments
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.provider.pauses import Pauses
 from media_cleanup.reporting import DELETION
@@ -46,7 +46,7 @@ class DeleteMedia:
         settings: DeleteMediaSettings,
         clients: AwsClients,
         gateway: NxCloudGateway,
-        verifier: AbsenceVerifier,
+        verifier: AbsenceExperiments,
         records: DeletionRecords,
     ) -> None:
         self.settings = settings
@@ -55,7 +55,7 @@ class DeleteMedia:
         self._gateway = gateway
         self._verification = VerifyAbsence(verifier, records, settings.absence_proof_interval_s)
         self._records = records
-        self._in_turn = InTurn()
+        self._locks = KeyedLocks()
         self._index = MediaIndex(clients, settings.media_index_table)
         self._objects = S3Objects(clients)
 
@@ -66,7 +66,7 @@ class DeleteMedia:
         client = MediaClient(settings.base_url, algorithm=settings.sign_algorithm, now_ms=clock)
         credentials = CredentialsStore(clients, settings.secret_id)
         gateway = NxCloudGateway(client, clock, credentials, Pauses())
-        verifier = AbsenceVerifier(client, credentials)
+        verifier = AbsenceExperiments(client, credentials)
         return cls(settings, clients, gateway, verifier, DeletionRecords(clients, settings.idempotency_table))
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
@@ -175,15 +175,15 @@ class DeleteMedia:
             if self.settings.dry_run:
                 self._gateway.check_credentials()
                 return Result(outcome=Outcome.SKIPPED, reason=Reason.DRY_RUN, media=media)
-            with self._in_turn(media, attempt.remaining_ms / 1000):
+            with self._locks.hold(media, attempt.remaining_ms / 1000):
                 attempt.require_time()
-                return self._delete_in_turn(media, attempt)
+                return self._delete_locked(media, attempt)
         except TimeoutError:
             return Result.unavailable(DependencyUnavailable(Reason.OUT_OF_TIME), media)
         except DependencyUnavailable as error:  # of this media file alone; the request's others are still tried
             return Result.unavailable(error, media)
 
-    def _delete_in_turn(self, media: Media, attempt: Attempt) -> Result:
+    def _delete_locked(self, media: Media, attempt: Attempt) -> Result:
         message_id = attempt.message_id
         if message_id and attempt.number > 1 and (refusal := self._records.get_refusal(media, message_id)):
             return refusal

@@ -13,7 +13,7 @@ from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
-from media_cleanup.provider.absence import AbsenceVerifier, Proof
+from media_cleanup.provider.absence import AbsenceExperiments, Proof
 from media_cleanup.request import Attempt
 from media_cleanup.result import Handled, Result
 from nxcloud import system_clock_ms
@@ -35,7 +35,7 @@ class _Verdict:
 class VerifyAbsence:
     """Verifies absence with two proofs, `interval_s` seconds or more apart."""
 
-    def __init__(self, verifier: AbsenceVerifier, records: DeletionRecords, interval_s: float) -> None:
+    def __init__(self, verifier: AbsenceExperiments, records: DeletionRecords, interval_s: float) -> None:
         self._verifier = verifier
         self._records = records
         self._interval_s = interval_s

@@ -62,7 +62,7 @@ class Proof:
 
 
 @dataclass(slots=True)
-class _Number:
+class _PhoneState:
     """The state of a business phone: the control that an earlier experiment left, and the useless ones in a row.
 
     `maybe_deleted`: the control's deletion had no response, so that it may have been carried out.
@@ -89,7 +89,7 @@ class _ControlMissingError(_NoProofError):
     """`getMedia` does not find the control."""
 
 
-class AbsenceVerifier:
+class AbsenceExperiments:
     """Verifies absence for one execution environment, in one thread. `clock` and `sleep` count seconds.
 
     Its calls never cause a pause, a refresh of the credentials, or an alarm.
@@ -106,7 +106,7 @@ class AbsenceVerifier:
         self._credentials = credentials
         self._clock = clock
         self._sleep = sleep
-        self._numbers: dict[str, _Number] = {}
+        self._numbers: dict[str, _PhoneState] = {}
 
     def prove(self, business_phone: str, media: Sequence[Media], attempt: Attempt) -> Proof:
         """Run one experiment on media files of one business phone. Never raises for NXCloud's responses."""
@@ -127,14 +127,14 @@ class AbsenceVerifier:
         number.useless_controls = 0
         return Proof(absent, frozenset(experiment.found))
 
-    def _number(self, business_phone: str) -> _Number:
-        number = self._numbers.pop(business_phone, None) or _Number()
+    def _number(self, business_phone: str) -> _PhoneState:
+        number = self._numbers.pop(business_phone, None) or _PhoneState()
         self._numbers[business_phone] = number  # the latest is last
         if len(self._numbers) > MAX_NUMBERS:
             del self._numbers[next(iter(self._numbers))]
         return number
 
-    def _count_useless(self, number: _Number, detail: str) -> None:
+    def _count_useless(self, number: _PhoneState, detail: str) -> None:
         number.useless_controls += 1
         if number.useless_controls >= MAX_USELESS_CONTROLS:
             number.useless_controls = 0
@@ -153,7 +153,7 @@ class _Experiment:
     credentials: Credentials
     business_phone: str
     attempt: Attempt
-    number: _Number
+    number: _PhoneState
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     found: set[Media] = field(default_factory=set)

@@ -56,7 +56,7 @@ class NxCloudGateway:
     def delete(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file. Raises DependencyUnavailable where NXCloud cannot be called now."""
         credentials = self._credentials.get()
-        self._pauses.check(credentials, media.business_phone)
+        self._pauses.raise_if_paused(credentials, media.business_phone)
         started = self._seconds()
         try:
             response = self._delete_with_recovery(credentials, media, attempt)
@@ -110,14 +110,14 @@ class NxCloudGateway:
             )
         except CredentialsRefusedError as error:
             everyone = error.provider_code == WRONG_SIGNATURE
-            self._pauses.refused(credentials, None if everyone else media.business_phone, asked_at)
+            self._pauses.record_refusal(credentials, None if everyone else media.business_phone, asked_at)
             raise
         except ClockSkewError:
             raise
         except ApiError:  # of a call with accepted credentials: else, a media file that is gone could prolong a pause
-            self._pauses.accepted(credentials, media.business_phone, asked_at)
+            self._pauses.record_acceptance(credentials, media.business_phone, asked_at)
             raise
-        self._pauses.accepted(credentials, media.business_phone, asked_at)
+        self._pauses.record_acceptance(credentials, media.business_phone, asked_at)
         return response
 
     def _since_ms(self, started: float) -> int:

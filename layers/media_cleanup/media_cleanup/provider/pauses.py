@@ -36,8 +36,8 @@ class Pauses:
         self._lock = Lock()
         self._states: dict[Scope, _State] = {}
 
-    def check(self, credentials: Credentials, business_phone: str) -> None:
-        """Let a call pass, or raise DependencyUnavailable during a pause."""
+    def raise_if_paused(self, credentials: Credentials, business_phone: str) -> None:
+        """Raise DependencyUnavailable during a pause; the first call after a pause probes, while the others wait."""
         with self._lock:
             now = self._clock()
             states = [self._states[scope] for scope in _scopes(credentials, business_phone) if scope in self._states]
@@ -48,7 +48,7 @@ class Pauses:
                 if state.paused_until is not None:  # this call probes
                     state.paused_until = now + PAUSE_S
 
-    def refused(self, credentials: Credentials, business_phone: str | None, asked_at: float) -> None:
+    def record_refusal(self, credentials: Credentials, business_phone: str | None, asked_at: float) -> None:
         """Pause calls with these credentials, those of one business phone where it is given."""
         with self._lock:
             state = self._state((credentials, business_phone))
@@ -56,7 +56,7 @@ class Pauses:
             if state.accepted_at < asked_at:
                 state.paused_until = self._clock() + PAUSE_S
 
-    def accepted(self, credentials: Credentials, business_phone: str, asked_at: float) -> None:
+    def record_acceptance(self, credentials: Credentials, business_phone: str, asked_at: float) -> None:
         """End the pauses that this call was subject to, unless they are of a later request."""
         with self._lock:
             for scope in _scopes(credentials, business_phone):

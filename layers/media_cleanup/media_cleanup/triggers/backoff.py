@@ -17,6 +17,9 @@ class Redelivery:
     delay_s: int | None
 
 
+AFTER_VISIBILITY_TIMEOUT = Redelivery(None)
+
+
 def give_up(result: Result, attempt: int) -> Result:
     """Return the result as it stands at this attempt: unavailable at the last one is rejected."""
     if result.outcome is Outcome.UNAVAILABLE and attempt >= MAX_ATTEMPTS:

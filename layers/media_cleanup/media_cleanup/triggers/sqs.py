@@ -12,7 +12,7 @@ from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import FINISH_MS_PER_REQUEST, MIN_CALL_MS, Attempt, Deadline, Request
 from media_cleanup.result import Handled
 from media_cleanup.telemetry import count_internal_error, logger
-from media_cleanup.triggers.backoff import Redelivery, backoff_s, give_up
+from media_cleanup.triggers.backoff import AFTER_VISIBILITY_TIMEOUT, Redelivery, backoff_s, give_up
 from media_cleanup.triggers.dead_letters import DeadLetter, dead_letters, send_dead_letters
 from media_cleanup.triggers.parsing import parse_body
 from media_cleanup.triggers.runner import RequestHandler, error_location, handle_all
@@ -34,40 +34,53 @@ class _Message:
     parts: list[Handled]
 
 
-def process_sqs_batch(event: dict[str, Any], handler: RequestHandler, deadline: Deadline) -> dict[str, Any]:
-    """Handle the messages of an SQS event, and return the partial batch response."""
-    messages = _parse_messages(event["Records"], handler, deadline)
-    handle_all(handler, [part for message in messages for part in message.parts])
-    ends = [_end_safely(handler, message) for message in messages]
-    letters = [(number, letter) for number, end in enumerate(ends) for letter in end.dead_letters]
-    for position in send_dead_letters(handler, [letter for _, letter in letters], deadline):
-        number, _ = letters[position]
-        ends[number] = _End(Redelivery(None))  # the message stays until its dead letters are accepted
-    redelivered = [(message, end.redelivery) for message, end in zip(messages, ends, strict=True) if end.redelivery]
-    _set_visibility_timeouts(handler, redelivered, deadline)
-    return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message, _ in redelivered]}
-
-
 @dataclass(frozen=True, slots=True)
-class _End:
+class _Finished:
     """The end of a message's processing: redelivered; else done, once its dead letters are accepted."""
 
     redelivery: Redelivery | None = None
     dead_letters: Sequence[DeadLetter] = ()
 
 
-def _end_safely(handler: RequestHandler, message: _Message) -> _End:
-    """Report a message and decide its end. Never raises, so that no message can fail another."""
+def process_sqs_batch(event: dict[str, Any], handler: RequestHandler, deadline: Deadline) -> dict[str, Any]:
+    """Handle the messages of an SQS event, and return the partial batch response."""
+    messages = _parse_messages(event["Records"], handler, deadline)
+    handle_all(handler, [part for message in messages for part in message.parts])
+    finished = [_finish_safely(handler, message) for message in messages]
+    finished = _send_all_dead_letters(handler, finished, deadline)
+    redelivered = [(message, end.redelivery) for message, end in zip(messages, finished, strict=True) if end.redelivery]
+    _set_visibility_timeouts(handler, redelivered, deadline)
+    return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message, _ in redelivered]}
+
+
+def _send_all_dead_letters(
+    handler: RequestHandler, finished: Sequence[_Finished], deadline: Deadline
+) -> list[_Finished]:
+    """Send all dead letters of a batch. A message stays on its queue until all of its dead letters are accepted."""
+    letters = [(number, letter) for number, end in enumerate(finished) for letter in end.dead_letters]
     try:
-        return _end(handler, message)
+        unsent = send_dead_letters(handler, [letter for _, letter in letters], deadline)
+    except Exception as error:  # noqa: BLE001 (a bug, which must not fail the messages without dead letters)
+        logger.error("message_processing_failed", extra={"error": error_location(error)})
+        count_internal_error()
+        unsent = set(range(len(letters)))
+    failed = {letters[position][0] for position in unsent}
+    return [_Finished(AFTER_VISIBILITY_TIMEOUT) if number in failed else end for number, end in enumerate(finished)]
+
+
+def _finish_safely(handler: RequestHandler, message: _Message) -> _Finished:
+    """Finish a message. Never raises, so that no message can fail another."""
+    try:
+        return _finish(handler, message)
     except Exception as error:  # noqa: BLE001 (a bug: its location is logged, its text may hold secrets)
         extra = {"error": error_location(error), "message_id": message.message_id}
         logger.error("message_processing_failed", extra=extra)
         count_internal_error()
-        return _End(Redelivery(None))
+        return _Finished(AFTER_VISIBILITY_TIMEOUT)
 
 
-def _end(handler: RequestHandler, message: _Message) -> _End:
+def _finish(handler: RequestHandler, message: _Message) -> _Finished:
+    """Write a message's log lines, then decide: redelivered, dead-lettered, or done."""
     attempt = message.delivery.attempt
     parts = [(part.request, [give_up(result, attempt) for result in part.results]) for part in message.parts]
     results = [result for _, its_results in parts for result in its_results]
@@ -75,14 +88,14 @@ def _end(handler: RequestHandler, message: _Message) -> _End:
         report(handler.log_profile, result, message.delivery)
     unavailable = [result for result in results if result.outcome is Outcome.UNAVAILABLE]
     if unavailable:
-        return _End(Redelivery(max(backoff_s(result, attempt, random()) for result in unavailable)))  # noqa: S311 (jitter)
-    return _End(dead_letters=dead_letters(message.body, parts, message.delivery, datetime.now(UTC)))
+        return _Finished(Redelivery(max(backoff_s(result, attempt, random()) for result in unavailable)))  # noqa: S311 (jitter)
+    return _Finished(dead_letters=dead_letters(message.body, parts, message.delivery, datetime.now(UTC)))
 
 
 def _set_visibility_timeouts(
     handler: RequestHandler, redeliveries: Sequence[tuple[_Message, Redelivery]], deadline: Deadline
 ) -> None:
-    """Hide messages until their redelivery; where that fails, the queue's own visibility timeout applies."""
+    """Set the visibility timeouts until redelivery; where that fails, the queue's own applies."""
     entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
         {"Id": str(number), "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": redelivery.delay_s}
         for number, (message, redelivery) in enumerate(redeliveries)
