@@ -21,8 +21,8 @@ sam deploy --parameter-overrides \\
   SourceBucketName=my-bucket AlarmEmail=ops@example.com
 ```
 
-A parameter that you do not pass keeps its last value, unless `samconfig.toml` has another one: `sam deploy --guided` saves all
-answers there, and each later `sam deploy` sends them again. So change saved values with `--guided`, or in the file.
+A parameter that you do not pass keeps its last value, unless `samconfig.toml` has another one: `sam deploy --guided` saves
+all answers there, and each later `sam deploy` sends them again. So change saved values with `--guided`, or in the file.
 """
 SEE_ALSO = {
     "CredentialsSecretArn": "[Deploy](deploy.md#store-the-credentials)",
