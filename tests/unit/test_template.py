@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
 from typing import Any, NamedTuple
 
 import pytest
@@ -658,6 +659,29 @@ def test_rollback_alarm_sees_newest_version_only(function: str) -> None:
         assert f"${{{name}Version}}" in alarm["AlarmName"]["Fn::Sub"]  # another version has another alarm
         assert alarm["Period"] * alarm["EvaluationPeriods"] <= 60  # within five minutes of a canary
         assert "AlarmActions" not in alarm
+
+
+def dependencies(part: object) -> Iterator[str]:
+    """The logical ids and parameters that a part of the template depends on."""
+    if isinstance(part, str):
+        yield from re.findall(r"\$\{(\w+)[.}]", part)
+    if isinstance(part, dict):
+        yield from [part["Ref"]] if "Ref" in part else []
+        yield from part["Fn::GetAtt"][:1] if "Fn::GetAtt" in part else []
+        depends_on = part.get("DependsOn", [])
+        yield from [depends_on] if isinstance(depends_on, str) else depends_on
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from dependencies(inner)
+
+
+@pytest.mark.parametrize("preference", PREFERENCES)
+def test_resources_have_no_circular_dependencies(preference: str) -> None:
+    resources = expanded(DeploymentPreference=preference)["Resources"]
+    graph = {name: set(dependencies(one)) & resources.keys() - {name} for name, one in resources.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the resources
+    if preference != "None":
+        assert "Monitoring" in graph["DeleteMediaFunctionDeploymentGroup"]
+        assert "DeleteMediaFunctionDeploymentGroup" in graph["DeleteMediaFunctionAliaslive"]
 
 
 def key_of_table(encryption: dict[str, Any]) -> dict[str, Any]:
