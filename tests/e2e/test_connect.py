@@ -123,3 +123,14 @@ def test_change_without_terminal_needs_yes(existing_buckets: Stack, bucket: str)
     done = run(existing_buckets.cloud, "connect", "--stack", existing_buckets.name, "--bucket", bucket)
     assert (done.returncode, "YES=1" in done.stderr) == (1, True), done
     assert configuration(existing_buckets, bucket) == before
+
+
+def test_overwritten_settings_of_own_bucket_are_restored(own_bucket: Stack, nxcloud: FakeNxCloud) -> None:
+    bucket, s3 = own_bucket.outputs["SourceBucketName"], own_bucket.cloud.client("s3")
+    names = ["--stack", own_bucket.name, "--bucket", bucket, "--yes"]
+    assert "Nothing to change." in run(own_bucket.cloud, "connect", *names).stdout  # as the template made them
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    done = run(own_bucket.cloud, "connect", *names)
+    assert (done.returncode, "Done." in done.stdout) == (0, True), done
+    media_id = delete_object(own_bucket, nxcloud, bucket)
+    eventually(lambda: (PHONE, media_id) not in nxcloud.provider.media)

@@ -96,8 +96,6 @@ def tags(subject: Subject) -> str:
 def tags_at_creation(subject: Subject) -> str:
     """Store an object together with its tags, and delete it."""
     subject.require_bucket()
-    if subject.on_local_cloud:
-        raise NotApplicableError("the local cloud does not count tags in its answer to HEAD, as S3 does")
     media_id = subject.media.add("tags-at-creation")
     stored = subject.store("tags-at-creation.png", Tagging=urlencode(subject.labels(media_id)))
     subject.await_link(media_id)
