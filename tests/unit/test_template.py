@@ -258,8 +258,13 @@ SHARED = {
                 ],
                 "ReadCredentials": "secretsmanager:GetSecretValue",
                 "DecryptCredentials": "kms:Decrypt",
-                "ReadAndDeleteLinks": ["dynamodb:Query", "dynamodb:DeleteItem"],
-                "ReadObjects": "s3:GetObject",
+                "ReadAndWriteLinks": ["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+                "ReadObjects": [
+                    "s3:GetObject",
+                    "s3:GetObjectVersion",
+                    "s3:GetObjectTagging",
+                    "s3:GetObjectVersionTagging",
+                ],
             },
         ),
         (
