@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -22,10 +23,11 @@ def _table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     monkeypatch.setenv("ACCESS_KEY", CREDENTIALS.access_key)
     monkeypatch.setenv("ACCESS_SECRET", CREDENTIALS.access_secret)
-    monkeypatch.setenv("TABLE", "media")
+    table = f"media-{uuid4()}"  # the tests of a process share moto's state
+    monkeypatch.setenv("TABLE", table)
     with mock_aws():
         boto3.client("dynamodb").create_table(
-            TableName="media",
+            TableName=table,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": "media", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "media", "KeyType": "HASH"}],
