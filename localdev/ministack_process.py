@@ -1,7 +1,7 @@
 """Starts MiniStack, in the local cloud's own Python environment, with what its S3 lacks.
 
-MiniStack 1.5.33 gives the number of an object's tags for GET alone; S3 gives it for HEAD, too. It finds no tags of versions
-under a delete marker; S3 does.
+MiniStack 1.5.33 gives the number of an object's tags for GET alone; S3 gives it for HEAD, too. It finds no tags of
+versions under a delete marker; S3 does.
 """
 
 from importlib import import_module
