@@ -498,6 +498,12 @@ class FakeIndexTable:
         """Whether a pass of the sweep has started and not finished."""
         return any("ended" in item and not item["ended"]["BOOL"] for item in self._items.values())
 
+    @property
+    def checkpoint_revision(self) -> str:
+        """The number of times that the sweep's checkpoint was saved."""
+        [revision] = [item["revision"]["N"] for item in self._items.values() if "revision" in item]
+        return str(revision)
+
     def get_paginator(self, operation: str) -> SimpleNamespace:
         """Return the paginator of `query`, with one item per page."""
         return SimpleNamespace(paginate={"query": self._query}[operation])
@@ -545,7 +551,11 @@ class FakeIndexTable:
         """Write an item."""
         item = parameters["Item"]
         self._pause_before(f"put {item}")
-        self._items[str({name: item[name] for name in ("object", "link")})] = item
+        key = str({name: item[name] for name in ("object", "link")})
+        loaded = parameters["ExpressionAttributeValues"][":loaded"]  # of the checkpoint's condition
+        if self._items.get(key, {"revision": loaded})["revision"] != loaded:
+            raise _client_error(400, "PutItem", "ConditionalCheckFailedException")
+        self._items[key] = item
 
     def _query(self, **parameters: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 (boto3's parameters)
         partition = parameters["ExpressionAttributeValues"][":object"]
