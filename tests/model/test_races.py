@@ -365,6 +365,21 @@ def test_late_link_is_deleted_with_next_deletion_or_sweep() -> None:
         assert deleted_media(system) == (ONE if sweeping else ONE | TWO)
 
 
+def test_late_slice_does_not_move_checkpoint_backwards() -> None:
+    system = ModelSystem(Versioning.UNVERSIONED)
+    system.bucket.store(KEY_WITH_MEDIA, "two", ONE | TWO)  # as many links as one slice sweeps
+    system.bucket.store(PLAIN_KEY, "three", frozenset({"media-3"}))
+    system.drain()
+    for _ in ("late", "fast"):
+        system.send("sweep", "{}")
+    late = start_next(system)
+    system.advance(late)  # the checkpoint is loaded: none
+    finish(system, start_next(system))  # the other slice sweeps the same links, and saves its checkpoint
+    saved = system.table.checkpoint_revision
+    finish(system, late)
+    assert system.table.checkpoint_revision == saved
+
+
 def deleted_media(system: ModelSystem) -> frozenset[str]:
     """Return the deleted media files, after a check that no promise is broken."""
     assert system.violations_at_rest() == []
