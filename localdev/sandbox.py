@@ -100,9 +100,8 @@ def _create_tables(cloud: LocalCloud) -> None:
 
 def _link_deleted_object(cloud: LocalCloud) -> None:
     clients = cast("AwsClients", SimpleNamespace(dynamodb=cloud.client("dynamodb")))
-    link = Link(
-        S3Object(BUCKET, "photos/gone.jpg"), Content("101a0e3e2f58188b3e2ffc1057316c13"), Media(PHONE, DELETED_MEDIA)
-    )
+    content = Content(etag="101a0e3e2f58188b3e2ffc1057316c13")
+    link = Link(S3Object(BUCKET, "photos/gone.jpg"), content, Media(PHONE, DELETED_MEDIA))
     MediaIndex(clients, TABLE).put(link)
 
 

@@ -408,18 +408,3 @@ def current_version(system: ModelSystem) -> Version:
     version = system.bucket.current(PLAIN_KEY)
     assert version
     return version
-
-
-def test_late_slice_does_not_move_checkpoint_backwards() -> None:
-    system = ModelSystem(Versioning.UNVERSIONED)
-    system.bucket.store(KEY_WITH_MEDIA, "two", ONE | TWO)  # as many links as one slice sweeps
-    system.bucket.store(PLAIN_KEY, "three", frozenset({"media-3"}))
-    system.drain()
-    for _ in ("late", "fast"):
-        system.send("sweep", "{}")
-    late = start_next(system)
-    system.advance(late)  # the checkpoint is loaded: none
-    finish(system, start_next(system))  # the other slice sweeps the same links, and saves its checkpoint
-    first = system.table.checkpoint_revision
-    finish(system, late)
-    assert system.table.checkpoint_revision == first

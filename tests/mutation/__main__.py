@@ -18,13 +18,14 @@ from rich.table import Table
 from tests.mutation.runner import PROJECT, environment, map_concurrently, project_copy, run, tool
 
 MIN_PERCENT = 90
+HYPOTHESIS_PROFILE = "--hypothesis-profile=first-failure"
 EQUIVALENTS = PROJECT / "tests/mutation/equivalent.toml"
 CLEANUP, NXCLOUD = Path("layers/media_cleanup/media_cleanup"), Path("layers/nxcloud/nxcloud")
 # Each module of rules, and its fastest tests
 TESTS = {
     CLEANUP / "triggers/parsing.py": "tests/unit/test_parsing.py",
-    CLEANUP / "request.py": "tests/unit/test_parsing.py",
-    CLEANUP / "model.py": "tests/unit/test_model.py tests/unit/test_parsing.py",
+    CLEANUP / "request.py": "tests/unit/test_parsing.py tests/unit/test_runner.py tests/unit/test_sqs.py",
+    CLEANUP / "model.py": "tests/unit/test_model.py tests/unit/test_parsing.py tests/unit/test_deletion_rules.py",
     CLEANUP / "masking.py": "tests/unit/test_masking.py",
     CLEANUP / "deletion_rules.py": "tests/unit/test_deletion_rules.py tests/model/test_deletion_rules.py",
     CLEANUP / "provider/absence.py": "tests/unit/test_absence.py",
@@ -45,7 +46,7 @@ CONFIG = """
 module-path = "{module}"
 timeout = 60.0
 excluded-modules = []
-test-command = "{python} -m pytest -x -q -p no:cacheprovider tests/unit/test_dataclasses.py {tests}"
+test-command = "{python} -m pytest -x -q -p no:cacheprovider {profile} tests/unit/test_dataclasses.py {tests}"
 
 [cosmic-ray.distributor]
 name = "local"
@@ -84,21 +85,19 @@ def main() -> int:
     chosen = [module for module in TESTS if module.name in parser.parse_args().modules] or list(TESTS)
     console = Console(highlight=False)
     columns = (TextColumn("{task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        findings = map_concurrently(partial(mutate, progress=progress), chosen)
     known = {
         Mutant(each["module"], each["was"], each["becomes"])
         for each in tomllib.loads(EQUIVALENTS.read_text())["mutant"]
     }
+    with Progress(*columns, console=console) as progress:
+        findings = map_concurrently(partial(mutate, progress=progress, known=known), chosen)
     console.print(table(findings, known))
     unexplained = [mutant for each in findings for mutant in each.survivors if mutant not in known]
-    for mutant in unexplained:
-        console.print(f"{mutant.module}\n- {mutant.was}\n+ {mutant.becomes}", style="red", markup=False)
     survived = {mutant for each in findings for mutant in each.survivors}
     examined = {name_in_package(each.module) for each in findings}
     outdated = [mutant for mutant in known if mutant not in survived and mutant.module in examined]
     for mutant in outdated:
-        console.print(f"no longer survives: {mutant}", style="yellow", markup=False)
+        console.print(f"no longer survives: {mutant}", style="yellow", markup=False, soft_wrap=True)
     return 1 if unexplained or outdated or percent_killed(findings) < MIN_PERCENT else 0
 
 
@@ -123,17 +122,24 @@ def table(findings: list[Findings], known: set[Mutant]) -> Table:
     return shown
 
 
-def mutate(module: Path, progress: Progress) -> Findings:
-    """Try every mutant of a module, in a copy of the project."""
+def mutate(module: Path, progress: Progress, known: set[Mutant]) -> Findings:
+    """Try every mutant of a module, in a copy of the project, and print the survivors that are not known."""
     with project_copy() as copy, tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         config, session = Path(folder) / "config.toml", Path(folder) / "session.sqlite"
-        config.write_text(CONFIG.format(module=module, tests=TESTS[module], python=sys.executable))
+        config.write_text(
+            CONFIG.format(module=module, tests=TESTS[module], python=sys.executable, profile=HYPOTHESIS_PROFILE)
+        )
         run(copy, tool("cosmic-ray"), "init", str(config), str(session)).check_returncode()
         run(copy, tool("cr-filter-operators"), str(session), str(config)).check_returncode()
         _try_all(copy, config, session, progress.add_task(name_in_package(module)), progress)
         with use_db(str(session), WorkDB.Mode.open) as work:
             tried = [result for _, result in work.completed_work_items if result.test_outcome]
     survivors = [_mutant(module, result.diff or "") for result in tried if not result.is_killed]
+    progress.console.print(f"{name_in_package(module)}: {len(tried) - len(survivors)} of {len(tried)} killed")
+    for mutant in survivors:
+        if mutant not in known:
+            lines = f"{mutant.module}\n- {mutant.was}\n+ {mutant.becomes}"
+            progress.console.print(lines, style="red", markup=False, soft_wrap=True)
     return Findings(module, len(tried), tuple(survivors))
 
 
@@ -153,6 +159,8 @@ def _try_all(copy: Path, config: Path, session: Path, task: TaskID, progress: Pr
                 progress.update(task, completed=work.num_results)
                 time.sleep(1)  # only the display waits for it
         progress.update(task, completed=work.num_results)
+        if trying.returncode != 0 or work.num_results != work.num_work_items:
+            raise SystemExit(f"cosmic-ray ended early: {work.num_results} of {work.num_work_items} mutants tried")
 
 
 def _mutant(module: Path, diff: str) -> Mutant:
