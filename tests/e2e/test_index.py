@@ -83,7 +83,8 @@ class Bucket:
 @pytest.fixture
 def bucket(own_bucket: Stack) -> Bucket:
     """A bucket of the test's own."""
-    name = f"photos-{uuid.uuid4().hex}"
+    # Logs mask runs of digits, in a bucket's name too, and tests look for the name
+    name = f"photos-{uuid.uuid4().hex.translate(str.maketrans('0123456789', 'ghijklmnop'))}"
     cloud = own_bucket.cloud
     cloud.client("s3").create_bucket(Bucket=name)
     admit_s3 = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:*", "Resource": "*"}
