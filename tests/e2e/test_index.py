@@ -96,9 +96,9 @@ def bucket(own_bucket: Stack) -> Bucket:
 
 
 def linked(stack: Stack, *media: str) -> None:
-    """Waits until the media are linked."""
+    """Waits until the media are linked; several events of one object may each link it."""
     for media_id in media:
-        assert [line["outcome"] for line in story(stack, media_id, function="IndexMediaFunction")] == ["linked"]
+        assert {line["outcome"] for line in story(stack, media_id, function="IndexMediaFunction")} == {"linked"}
 
 
 def gone(nxcloud: FakeNxCloud, *media: str) -> None:
