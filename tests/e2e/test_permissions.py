@@ -57,11 +57,13 @@ class Stage:
         """A stored object of a bucket that never had versions: the bucket is made anew."""
         s3, file = self.stack.cloud.client("s3"), self.missing()
         notifications = s3.get_bucket_notification_configuration(Bucket=self.bucket)
+        policy = s3.get_bucket_policy(Bucket=self.bucket)["Policy"]
         listed_versions = s3.list_object_versions(Bucket=self.bucket)
         for version in listed_versions.get("Versions", []) + listed_versions.get("DeleteMarkers", []):
             s3.delete_object(Bucket=self.bucket, Key=version["Key"], VersionId=version["VersionId"])
         s3.delete_bucket(Bucket=self.bucket)
         s3.create_bucket(Bucket=self.bucket)
+        s3.put_bucket_policy(Bucket=self.bucket, Policy=policy)
         s3.put_bucket_notification_configuration(
             Bucket=self.bucket,
             NotificationConfiguration={"QueueConfigurations": notifications["QueueConfigurations"]},
@@ -165,6 +167,10 @@ class Stage:
 
 def listed(action: str | list[str]) -> list[str]:
     return [action] if isinstance(action, str) else action
+
+
+def without_version(file: dict[str, str]) -> dict[str, str]:
+    return {"bucket": file["bucket"], "key": file["key"]}
 
 
 def tagging_of(file: dict[str, str]) -> dict[str, Any]:
@@ -332,7 +338,7 @@ PROOFS: Proofs = {
         NO_S3.format("GetObjectTagging", "s3:GetObjectTagging"),
     ),
     ("DeleteMediaRole", "ReadObjects", "s3:GetObjectVersionTagging"): (
-        lambda stage: stage.prints(DELETE, stage.linked(stage.stored())),
+        lambda stage: stage.prints(DELETE, stage.linked(without_version(stage.stored("Enabled")))),
         NO_S3.format("GetObjectTagging", "s3:GetObjectVersionTagging"),
     ),
     ("IndexMediaRole", "SendDeletionRequests", "sqs:SendMessage"): (
@@ -344,7 +350,7 @@ PROOFS: Proofs = {
         "dead_letter_send_failed",
     ),
     ("IndexMediaRole", "ReadAndWriteLinks", "dynamodb:Query"): (
-        lambda stage: stage.prints(INDEX, stage.missing() | stage.media()),
+        lambda stage: stage.prints(INDEX, stage.missing()),
         NO_DYNAMODB,
     ),
     ("IndexMediaRole", "ReadAndWriteLinks", "dynamodb:UpdateItem"): (
