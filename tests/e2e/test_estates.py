@@ -42,7 +42,7 @@ class Estate:
     def store(self, key: str, by_metadata: str = "", by_tags: str = "") -> str | None:
         """Stores a file that stands for new media of these names; its version."""
         metadata = self.labels(by_metadata) if by_metadata else {}
-        content = f"{by_metadata} {by_tags}".encode()  # a version of the same content would keep its predecessor's media
+        content = f"{by_metadata} {by_tags}".encode()  # the same content would keep the old media
         stored = self.s3.put_object(Bucket=self.bucket, Key=key, Body=content, Metadata=metadata)
         if by_tags:
             tags = [{"Key": name, "Value": value} for name, value in self.labels(by_tags).items()]
