@@ -203,7 +203,7 @@ def test_deleted_version_deletes_media_of_that_version_only(bucket: Bucket, nxcl
     bucket.keep_versions()
     olds, current = some_media(nxcloud, 2)
     version = bucket.store(olds)
-    bucket.store(current)
+    bucket.store(current, content=b"another picture")
     linked(bucket.stack, olds, current)
     bucket.delete(version)
     gone(nxcloud, olds)
