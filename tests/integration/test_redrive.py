@@ -108,8 +108,8 @@ def test_message_that_sqs_dead_letters_again_has_returned(queues: Queues) -> Non
     queues.dead_letter("a")
     run = Redrive(AWS.sqs, queues.dead_letter_url, queues.url, return_s=0)
     [letter] = run._receive()  # noqa: SLF001 (SQS keeps the id, which moto does only with a redrive policy)
-    run._sent.add(letter.id)  # noqa: SLF001
-    run._handle([letter])  # noqa: SLF001
+    run._sent.add(letter.id)  # noqa: SLF001 (as if it had been sent before)
+    run._handle([letter])  # noqa: SLF001 (the second delivery)
     assert run.summary.returned == {"none": 1}
 
 
