@@ -46,7 +46,7 @@ demo-picture: $(DEV) $(CLOUD) ## Run the demo and record it in docs/images/demo.
 	@$(PY) -m localdev.demo --picture docs/images/demo.svg
 
 test: $(DEV) $(CLOUD) ## Run all tests except those that need Docker
-	$(PYTEST) --cov --numprocesses auto --dist loadfile
+	$(PYTEST) --cov --numprocesses auto --dist loadfile --no-loadscope-reorder # long files first
 
 test-fast: $(DEV) $(CLOUD) ## Run the unit and integration tests
 	$(PYTEST) --numprocesses auto --dist loadfile tests/unit tests/integration

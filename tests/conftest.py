@@ -1,6 +1,7 @@
 """Shared by tests of several kinds: the samples in events/, the fake NXCloud, and Lambda's context."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,18 @@ CREDENTIALS = Credentials("test-access-key", "test-access-secret")
 
 # For planted bugs: any failing example is enough, so no time is spent on shrinking it
 settings.register_profile("first-failure", phases=[Phase.explicit, Phase.generate])
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes for each processor: the end-to-end tests mostly wait for queues, schedules and deployments."""
+    return 3 * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure coverage by unit and integration tests alone: tracing would slow the simulations by half."""
+    for item in items:
+        if item.path.parent.name not in {"unit", "integration"}:
+            item.add_marker(pytest.mark.no_cover)
 
 
 def sample(name: str) -> Any:  # noqa: ANN401 (any JSON)
