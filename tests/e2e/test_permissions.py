@@ -419,7 +419,7 @@ def test_request_without_permission_fails(stage: Stage, role: str, sid: str, act
 
 
 @pytest.mark.parametrize("queue", QUEUES)
-def test_queue_without_policy_for_s3_refuses_notifications(stage: Stage, queue: str) -> None:
+def test_queue_refuses_notifications_until_policy_is_restored(stage: Stage, queue: str) -> None:
     s3, sqs, url = stage.stack.cloud.client("s3"), stage.stack.cloud.client("sqs"), stage.stack.resources[queue]
     answer = s3.get_bucket_notification_configuration(Bucket=stage.bucket)
     notifications = {"QueueConfigurations": answer["QueueConfigurations"]}
@@ -431,6 +431,7 @@ def test_queue_without_policy_for_s3_refuses_notifications(stage: Stage, queue: 
     with pytest.raises(ClientError, match="Unable to validate the following destination"):
         s3.put_bucket_notification_configuration(Bucket=stage.bucket, NotificationConfiguration=notifications)
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    s3.put_bucket_notification_configuration(Bucket=stage.bucket, NotificationConfiguration=notifications)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from localdev.cloud import LocalCloud
 from localdev.fake_nxcloud import FakeNxCloud
 from localdev.stack import Stack, deploy
 from tests.conftest import PHONE
+from tests.e2e.commands import run
 from tests.e2e.conftest import deployed, send, story
 
 PREFIX = "offers/"
@@ -99,6 +100,15 @@ def test_object_outside_prefix_sends_no_event(stacks: list[Stack], nxcloud: Fake
         story(stack, "second.jpg")
         lines = [line for name in ("IndexMediaFunction", "DeleteMediaFunction") for line in stack.log_lines(name)]
         assert "first.jpg" not in json.dumps(lines)
+
+
+def test_verification_of_dry_run_holds_and_calls_nothing(stacks: list[Stack], nxcloud: FakeNxCloud) -> None:
+    _, right = stacks
+    calls = len(nxcloud.provider.calls)
+    done = run(right.cloud, "verify", "--stack", right.name, "--bucket", "right-photos", "--phone", PHONE)
+    assert (done.returncode, " failed" in done.stdout.partition("Step")[2].partition("\n\n")[0]) == (0, False), done
+    assert "dry run: outcomes are skipped, reason dry_run" in done.stdout
+    assert len(nxcloud.provider.calls) == calls
 
 
 def test_messages_of_one_stack_do_not_count_for_the_other(stacks: list[Stack]) -> None:
