@@ -35,7 +35,13 @@ MESSAGES = {
 }
 LIFETIME_MS = 30 * 24 * 3600 * 1000  # source: Meta, "Media": WhatsApp keeps uploaded media for 30 days
 MEGABYTE = 1_000_000
-MAX_BYTES = {"image": 5 * MEGABYTE, "audio": 16 * MEGABYTE, "video": 16 * MEGABYTE, "application": 100 * MEGABYTE}
+MAX_BYTES = {
+    "image": 5 * MEGABYTE,
+    "audio": 16 * MEGABYTE,
+    "video": 16 * MEGABYTE,
+    "application": 100 * MEGABYTE,
+    "text": 100 * MEGABYTE,
+}
 META_RATE_LIMIT = {"code": 130429, "message": "Rate limit hit", "type": "OAuthException", "fbtrace_id": "A1b2C3"}
 
 

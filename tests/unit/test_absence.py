@@ -143,7 +143,7 @@ def test_experiment_makes_three_calls_per_media_and_six_for_the_control(count: i
 
 def test_control_is_a_small_picture_with_a_telling_name(nxcloud: FakeNxCloudClient) -> None:
     nxcloud.prove("gone")
-    assert nxcloud.files == [("media-cleanup-control-please-delete.png", CONTROL, "image/png")]
+    assert nxcloud.files == [(CONTROL, "media-cleanup-control-please-delete.png", "image/png")]
     assert CONTROL.startswith(b"\x89PNG\r\n")
     assert len(CONTROL) < 100
 

@@ -205,7 +205,7 @@ class _Experiment:
 
     def _upload_control(self) -> None:
         """Upload a control, if there is time to find and to delete it."""
-        upload = (CONTROL_FILE_NAME, CONTROL, "image/png")
+        upload = (CONTROL, CONTROL_FILE_NAME, "image/png")
         try:
             self.number.control_id = self._call(
                 self.client.upload_media, *upload, reserve_s=PROCESSING_S + CALL_S + CALL_S
