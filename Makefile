@@ -32,7 +32,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-picture test test-fast test-docker mutation-manual mutation absence chaos capacity bench docs docs-serve \
+.PHONY: help demo demo-picture test test-fast test-client test-docker mutation-manual mutation absence chaos capacity bench docs docs-serve \
   lint format build package invoke local deploy verify doctor connect disconnect \
   redrive backfill lock clean ci
 
@@ -50,6 +50,9 @@ test: $(DEV) $(CLOUD) ## Run all tests except those that need Docker
 
 test-fast: $(DEV) $(CLOUD) ## Run the unit and integration tests
 	$(PYTEST) --numprocesses auto --dist loadfile tests/unit tests/integration
+
+test-client: $(DEV) ## Test the client's package on each Python from 3.10 to 3.14 that this machine has
+	@UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}" $(BIN)/python -m tools.client_tests $(if $(ALL),--all)
 
 test-docker: $(DEV) $(CLOUD) ## Run every sample event through `sam local invoke` (needs Docker)
 	$(PYTEST) -m docker
@@ -82,6 +85,7 @@ lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and 
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 layers/nxcloud/nxcloud
 	$(BIN)/sam validate --lint
 	$(BIN)/cfn-lint $(TEMPLATES) localdev/fake_nxcloud/template.yaml
 	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup $(BIN)/python -m localdev.expanded .aws-sam/expanded.json
@@ -96,7 +100,7 @@ build: $(DEV) ## Build the functions and their layers into .aws-sam
 	find functions -name __pycache__ -prune -exec rm -rf {} + # SkipBuild packages these folders as they are
 	$(BIN)/sam build
 
-package: $(DEV) build ## Pack the sources together with the built application into dist/: `sam deploy` needs no build there
+package: $(DEV) build ## Pack the sources with the built application, and the client's wheel and sdist, into dist/
 	@$(BIN)/python -m tools.package
 
 invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/….json

@@ -25,7 +25,6 @@ from rich.table import Table
 from localdev.cloud import local_cloud
 from localdev.fake_nxcloud import Call, FakeNxCloud
 from localdev.stack import Stack, build, deploy
-from localdev.uploader import upload_media
 from nxcloud import Credentials, MediaClient, NxCloudError
 from tools.program import one_line_errors
 
@@ -65,7 +64,7 @@ class Setting:
 
     def upload(self, name: str) -> str:
         """Uploads a file to the fake NXCloud."""
-        media_id = upload_media(self.fake_nxcloud.url, self.credentials, PHONE, name, b"a picture")
+        media_id = MediaClient(self.fake_nxcloud.url).upload_media(self.credentials, PHONE, b"a picture", name)
         tell("[cyan]WhatsApp[/]", f"uploadMedia {name} → Media-ID [bold]{media_id}[/]")
         return media_id
 

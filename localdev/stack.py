@@ -50,9 +50,12 @@ class Stack:
 
     def store_credentials(self, access_key: str, access_secret: str) -> None:
         """Puts NXCloud's credentials into the stack's secret, as its owner does after the first deployment."""
-        secret = json.dumps({"accessKey": access_key, "accessSecret": access_secret})
+        self.store_secret({"accessKey": access_key, "accessSecret": access_secret})
+
+    def store_secret(self, fields: object) -> None:
+        """Puts this JSON into the stack's secret."""
         secrets = self.cloud.client("secretsmanager")
-        secrets.put_secret_value(SecretId=self.outputs["CredentialsSecretArn"], SecretString=secret)
+        secrets.put_secret_value(SecretId=self.outputs["CredentialsSecretArn"], SecretString=json.dumps(fields))
 
     def policies(self, role: str) -> dict[str, Any]:
         """The policy documents of a role: of inline policies by name, of managed policies by ARN."""

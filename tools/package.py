@@ -1,4 +1,4 @@
-"""`make package`: packs the sources of a commit together with the built application, equal for equal contents."""
+"""`make package`: packs the sources of a commit with the built application, and builds the client's package."""
 
 import gzip
 import shutil
@@ -8,19 +8,23 @@ import tomllib
 from io import BytesIO
 from pathlib import Path
 
+from tools.client_package import build_client
+from tools.program import one_line_errors
+
 ROOT = Path(__file__).parents[1]
 BUILT_AT_S = 1577836800  # 2020-01-01, as in the layers
 
 
 def main() -> None:
-    """Write the package into dist/, and print its name."""
+    """Write the packages into dist/, and print their names."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     name = f"whatsapp-media-cleanup-{version}"
     package = ROOT / "dist" / f"{name}.tar.gz"
     shutil.rmtree(package.parent, ignore_errors=True)
     package.parent.mkdir()
     package.write_bytes(gzip.compress(pack(name, ROOT / ".aws-sam/build"), mtime=0))
-    print(package.relative_to(ROOT))
+    for path in (package, *build_client(package.parent)):
+        print(path.relative_to(ROOT))
 
 
 def pack(name: str, built: Path) -> bytes:
@@ -41,4 +45,5 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors("make package"):
+        main()

@@ -35,7 +35,13 @@ MESSAGES = {
 }
 LIFETIME_MS = 30 * 24 * 3600 * 1000  # source: Meta, "Media": WhatsApp keeps uploaded media for 30 days
 MEGABYTE = 1_000_000
-MAX_BYTES = {"image": 5 * MEGABYTE, "audio": 16 * MEGABYTE, "video": 16 * MEGABYTE, "application": 100 * MEGABYTE}
+MAX_BYTES = {
+    "image": 5 * MEGABYTE,
+    "audio": 16 * MEGABYTE,
+    "video": 16 * MEGABYTE,
+    "application": 100 * MEGABYTE,
+    "text": 100 * MEGABYTE,
+}
 META_RATE_LIMIT = {"code": 130429, "message": "Rate limit hit", "type": "OAuthException", "fbtrace_id": "A1b2C3"}
 
 
@@ -106,12 +112,21 @@ THROTTLING = {  # each way in which NXCloud may say that a caller is too fast
 }
 
 
+@dataclass
+class Account:
+    """A further account: its access secret, and its business phones, which no other account may use."""
+
+    access_secret: str
+    numbers: set[str]
+
+
 class Provider:
     """An account with its access key, its media files, and a record of the calls received.
 
-    `numbers`: the bound phone numbers; None binds every number. `now_ms`: the provider's own clock. Troubles, to set:
-    `rate_limit`; `out_of_order`, business phones whose every call fails with 9001; `refused_actions`, with their codes;
-    `lifetime_ms`, after which a media file expires. `troubles` counts the calls that met each.
+    `numbers`: the bound phone numbers; None binds every number. `accounts`: further ones, by access key. `now_ms`: the
+    provider's own clock. Troubles, to set: `rate_limit`; `out_of_order`, business phones whose every call fails with
+    9001; `refused_actions`, with their codes; `lifetime_ms`, after which a media file expires. `troubles` counts the
+    calls that met each.
     """
 
     def __init__(
@@ -125,6 +140,7 @@ class Provider:
         self.access_key = access_key
         self.access_secret = access_secret
         self.numbers = numbers
+        self.accounts: dict[str, Account] = {}
         self.now_ms = now_ms
         self.media: MutableMapping[tuple[str, str], dict[str, str]] = {}
         self.evergreen: set[tuple[str, str]] = set()  # restored after each deletion, so that a sample can be run again
@@ -163,6 +179,7 @@ class Provider:
             try:
                 self._check(action, headers, body)
                 fields = _fields(headers, body)
+                self._check_account(headers["accessKey"], str(fields.get("business_phone")))
                 reply, checked = self._throttle() or self._do(action, fields), "signature valid"
             except Refusal as refusal:
                 reply, checked = Reply(refusal.code), str(refusal)
@@ -188,16 +205,28 @@ class Provider:
         algorithm = headers.get("algorithm") or "md5"
         if headers["bizType"] != "2" or headers["action"] != action or algorithm not in {"md5", "sha256"}:
             raise Refusal(1002)
-        if headers["accessKey"] != self.access_key:
-            raise Refusal(1005)
+        access_secret = self._access_secret(headers["accessKey"])
         if not headers["ts"].isdigit() or abs(int(headers["ts"]) - self.now_ms()) > WINDOW_MS:
             raise Refusal(1004)
         text = "&".join(f"{name}={headers[name]}" for name in SIGNED_HEADERS).encode()
         if body and not _is_multipart(headers):
             text += b"&body=" + body
-        text += f"&accessSecret={self.access_secret}".encode()
+        text += f"&accessSecret={access_secret}".encode()
         if not hmac.compare_digest(hashlib.new(algorithm, text).hexdigest(), headers["sign"]):
             raise Refusal(1003)
+
+    def _access_secret(self, access_key: str) -> str:
+        if access_key == self.access_key:
+            return self.access_secret
+        if access_key not in self.accounts:
+            raise Refusal(1005)
+        return self.accounts[access_key].access_secret
+
+    def _check_account(self, access_key: str, phone: str) -> None:
+        """Refuse a business phone of another account."""
+        owner = next((key for key, account in self.accounts.items() if phone in account.numbers), self.access_key)
+        if access_key != owner:
+            raise Refusal(1005)
 
     def _throttle(self) -> Reply | None:
         """The reply to a call beyond the rate limit."""

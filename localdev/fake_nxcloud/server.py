@@ -8,10 +8,13 @@ from dataclasses import asdict, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 from localdev.fake_nxcloud.faults import Fault, drip, hang, reset
 from localdev.fake_nxcloud.provider import ACTIONS, Provider, Reply
+
+if TYPE_CHECKING:
+    from typing import Self  # which Python 3.10, on which the client is tested, lacks
 
 DEFAULT_DRIP_S = 30.0
 
@@ -41,7 +44,7 @@ class FakeNxCloud:
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 

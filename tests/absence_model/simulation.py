@@ -29,7 +29,9 @@ BATCH = 10
 TIMEOUT_S = 60
 INTERVAL_S = 3600
 POLL_S = 20.0
-Credentials = cast("CredentialsStore", SimpleNamespace(get=lambda: CREDENTIALS, refresh_after_refusal=lambda _: None))
+Credentials = cast(
+    "CredentialsStore", SimpleNamespace(get=lambda _: CREDENTIALS, refresh_after_refusal=lambda *_: None)
+)
 
 
 class FakeRecords:

@@ -15,8 +15,7 @@ from localdev.cloud import local_cloud
 from localdev.fake_nxcloud import THROTTLING, RateLimit
 from localdev.fake_nxcloud.provider import ACTIONS
 from localdev.stack import Stack
-from localdev.uploader import upload_media
-from nxcloud import Credentials
+from nxcloud import Credentials, MediaClient
 from tests.chaos.deploy import deploy_with_short_times
 from tests.chaos.fault_profile import FaultProfile, FaultyNxCloud
 from tests.chaos.fault_proxy import FaultProxy
@@ -175,8 +174,9 @@ def run_scenario(count: int, seed: int, report_progress: ReportProgress = lambda
 
 def _upload(fake_nxcloud: FaultyNxCloud, credentials: Credentials, count: int) -> list[tuple[str, str]]:
     phones = [PHONES[number % len(PHONES)] for number in range(count)]
+    client = MediaClient(fake_nxcloud.url)
     return _run_concurrently(
-        lambda phone: (phone, upload_media(fake_nxcloud.url, credentials, phone, "chaos.jpg", b"a picture")), phones
+        lambda phone: (phone, client.upload_media(credentials, phone, b"a picture", "chaos.jpg")), phones
     )
 
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from localdev.cloud import LocalCloud
-from localdev.fake_nxcloud import FakeNxCloud, Fault
+from localdev.fake_nxcloud import Account, FakeNxCloud, Fault
 from localdev.stack import Stack
 from tests.conftest import CREDENTIALS, PHONE
 from tests.e2e.commands import run
@@ -76,6 +76,19 @@ def test_refused_credentials_are_a_problem(stack: Stack) -> None:
     stack.store_credentials("REPLACE_ME", "REPLACE_ME")
     [line] = problems(stack)
     assert "placeholder" in line
+    stack.store_credentials(CREDENTIALS.access_key, CREDENTIALS.access_secret)
+
+
+def test_each_account_is_asked_for(stack: Stack, nxcloud: FakeNxCloud) -> None:
+    phones = ("4915112345678", "4915112345679")
+    nxcloud.provider.accounts["other-key"] = Account("other-secret", set(phones))
+    own = [{"accessKey": "other-key", "accessSecret": secret} for secret in ("other-secret", "wrong")]
+    common = {"accessKey": CREDENTIALS.access_key, "accessSecret": CREDENTIALS.access_secret}
+    stack.store_secret(common | {"accounts": dict(zip(phones, own, strict=True))})
+    calls = len(nxcloud.provider.calls)
+    [line] = problems(stack)
+    assert "refuses the credentials for 49151****5679" in line
+    assert [call.code for call in nxcloud.provider.calls[calls:]] == [-1, -1, 1003]
     stack.store_credentials(CREDENTIALS.access_key, CREDENTIALS.access_secret)
 
 

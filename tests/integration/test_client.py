@@ -19,6 +19,7 @@ from nxcloud import (
     ClockSkewError,
     Credentials,
     CredentialsRefusedError,
+    InvalidFileError,
     InvalidRequestError,
     InvalidResponseError,
     MediaClient,
@@ -84,7 +85,7 @@ def test_get_media_without_url_raises_api_error(client: MediaClient, fake_nxclou
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
 def test_upload_media_returns_media_id(fake_nxcloud: FakeNxCloud, algorithm: str) -> None:
     client = MediaClient(fake_nxcloud.url, algorithm=algorithm)  # type: ignore[arg-type]  # a str of pytest
-    media_id = client.upload_media(CREDENTIALS, PHONE, "picture.png", b"\x89PNG", "image/png")
+    media_id = client.upload_media(CREDENTIALS, PHONE, b"\x89PNG", "picture.png")
     assert fake_nxcloud.provider.media[PHONE, media_id]["file_name"] == "picture.png"
     [call] = fake_nxcloud.provider.calls
     assert (call.checked, call.action, call.business_phone) == ("signature valid", "uploadMedia", PHONE)
@@ -94,13 +95,35 @@ def test_upload_media_returns_media_id(fake_nxcloud: FakeNxCloud, algorithm: str
 def test_upload_without_media_id_is_no_success(client: MediaClient, fake_nxcloud: FakeNxCloud, data: str) -> None:
     fake_nxcloud.misbehave(Fault("raw", status=200, body=f'{{"code": 0, "data": {data}}}'))
     with pytest.raises(ApiError, match="did not confirm"):
-        client.upload_media(CREDENTIALS, PHONE, "a.png", b"x", "image/png")
+        client.upload_media(CREDENTIALS, PHONE, b"x", "a.png")
 
 
-@pytest.mark.parametrize(("mime_type", "size"), [("image/png", 5_000_001), ("text/plain", 1)])
-def test_upload_beyond_the_limits_is_refused(client: MediaClient, mime_type: str, size: int) -> None:
+@pytest.mark.parametrize(("mime_type", "size"), [("image/png", 5_000_001), ("model/obj", 1)])
+def test_upload_beyond_the_limits_of_nxcloud_is_refused(client: MediaClient, mime_type: str, size: int) -> None:
     with pytest.raises(InvalidRequestError):
-        client.upload_media(CREDENTIALS, PHONE, "file", b"x" * size, mime_type)
+        client.upload_media(CREDENTIALS, PHONE, b"x" * size, "file", mime_type)
+
+
+def test_upload_beyond_the_limits_of_whatsapp_is_not_sent(client: MediaClient, fake_nxcloud: FakeNxCloud) -> None:
+    with pytest.raises(
+        InvalidFileError, match=r"house\.jpg is larger than the 5 MB that WhatsApp allows for image/jpeg"
+    ):
+        client.upload_media(CREDENTIALS, PHONE, bytes(5 * 2**20 + 1), "house.jpg")
+    assert fake_nxcloud.connections == 0
+
+
+def test_upload_sends_path_and_stream_as_they_are(
+    client: MediaClient, fake_nxcloud: FakeNxCloud, tmp_path: Path
+) -> None:
+    path = tmp_path / "Haus am See.pdf"
+    path.write_bytes(b"%PDF\r\n--\x00\xff")
+    with path.open("rb") as stream:
+        for source in (path, str(path), stream):
+            media_id = client.upload_media(CREDENTIALS, PHONE, source)
+            assert fake_nxcloud.provider.media[PHONE, media_id]["file_name"] == "Haus am See.pdf"
+            call = fake_nxcloud.provider.calls[-1]
+            assert (call.code, path.read_bytes() in call.body) == (0, True)
+            assert b"Content-Type: application/pdf" in call.body
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from localdev.fake_nxcloud import THROTTLING, FakeNxCloud, Fault, RateLimit
+from localdev.fake_nxcloud import THROTTLING, Account, FakeNxCloud, Fault, RateLimit
 from media_cleanup.provider import absence
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
 from tests.integration.conftest import AWS, BUCKET, MEDIA_MESSAGE, SECRET, Environment, failed_ids, sqs_event
@@ -148,6 +148,60 @@ def test_wrong_signature_stops_every_number(environment: Environment) -> None:
     environment.fake_nxcloud.misbehave(Fault("code", code=1003, times=2))
     environment.delete_media(sqs_event(*messages))
     assert environment.outcomes == [("unavailable", "credentials_refused")] * 2
+    assert environment.fake_nxcloud.provider.calls == []
+
+
+OTHER_PHONE = "4915112345678"
+
+
+def add_account(environment: Environment, access_secret: str = "other-secret") -> dict[str, str]:  # noqa: S107 (the secret of the fake)
+    """Give another business phone an account of its own, and return a message for its media file."""
+    provider = environment.fake_nxcloud.provider
+    provider.accounts["other-key"] = Account("other-secret", {OTHER_PHONE})
+    store_accounts(access_secret)
+    return {"business_phone": OTHER_PHONE, "media_id": provider.add_media(OTHER_PHONE)}
+
+
+def store_accounts(access_secret: str) -> None:
+    own = {"accessKey": "other-key", "accessSecret": access_secret}
+    common = {"accessKey": CREDENTIALS.access_key, "accessSecret": CREDENTIALS.access_secret}
+    text = json.dumps(common | {"accounts": {f"+{OTHER_PHONE}": own}})
+    AWS.secretsmanager.put_secret_value(SecretId=SECRET, SecretString=text)
+
+
+def test_each_number_is_called_for_with_its_own_account(environment: Environment) -> None:
+    other = add_account(environment)
+    environment.delete_media(sqs_event(MEDIA_MESSAGE, other))
+    assert environment.outcomes == [("deleted", None)] * 2
+    assert [call.code for call in environment.fake_nxcloud.provider.calls] == [0, 0]
+
+
+def test_account_with_wrong_secret_stops_no_other(environment: Environment) -> None:
+    other = add_account(environment, access_secret="wrong")  # noqa: S106 (the secret of the fake)
+    environment.delete_media(sqs_event(other, MEDIA_MESSAGE, other))
+    refused = ("unavailable", "credentials_refused")
+    assert environment.outcomes == [refused, ("deleted", None), refused]
+    assert [call.code for call in environment.fake_nxcloud.provider.calls] == [1003, 1003, 0]
+
+
+def test_rotated_pair_of_one_account_is_read_again(environment: Environment) -> None:
+    other = add_account(environment)
+    environment.delete_media(sqs_event(MEDIA_MESSAGE))
+    environment.fake_nxcloud.provider.accounts["other-key"].access_secret = "rotated"  # noqa: S105 (the secret of the fake)
+    store_accounts("rotated")
+    environment.delete_media(sqs_event(other))
+    assert environment.outcomes == [("deleted", None)]
+    assert [call.code for call in environment.fake_nxcloud.provider.calls] == [0, 1003, 0]
+
+
+def test_number_without_account_is_named_masked(environment: Environment) -> None:
+    text = json.dumps({"accounts": {PHONE: {"accessKey": CREDENTIALS.access_key, "accessSecret": "REPLACE_ME"}}})
+    AWS.secretsmanager.put_secret_value(SecretId=SECRET, SecretString=text)
+    environment.delete_media(sqs_event(MEDIA_MESSAGE, {"business_phone": OTHER_PHONE, "media_id": MEDIA_ID}))
+    reasons = [line["reason"] for line in environment.log_lines if "reason" in line]
+    assert reasons[0].startswith("credentials_unusable: no usable credentials for 86158****1795: ")
+    assert "placeholder in its field accessSecret" in reasons[0]
+    assert reasons[1].startswith("credentials_unusable: no usable credentials for 49151****5678: ")
     assert environment.fake_nxcloud.provider.calls == []
 
 

@@ -34,7 +34,7 @@ GONE = Media(PHONE, "gone")
 ABSENT = RequestFailedError("NXCloud refused the call with code -1: request failed", http_status=200)
 REFUSED = ApiError("NXCloud refused the call with code 1005: no right", provider_code=1005, http_status=200)
 THROTTLED = ThrottledError("NXCloud refused the call with code 28: too fast", http_status=200, retry_after_s=700)
-STORE = cast("CredentialsStore", SimpleNamespace(get=lambda: CREDENTIALS))
+STORE = cast("CredentialsStore", SimpleNamespace(get=lambda _: CREDENTIALS))
 
 
 @dataclass
@@ -143,7 +143,7 @@ def test_experiment_makes_three_calls_per_media_and_six_for_the_control(count: i
 
 def test_control_is_a_small_picture_with_a_telling_name(nxcloud: FakeNxCloudClient) -> None:
     nxcloud.prove("gone")
-    assert nxcloud.files == [("media-cleanup-control-please-delete.png", CONTROL, "image/png")]
+    assert nxcloud.files == [(CONTROL, "media-cleanup-control-please-delete.png", "image/png")]
     assert CONTROL.startswith(b"\x89PNG\r\n")
     assert len(CONTROL) < 100
 
@@ -332,7 +332,7 @@ def test_states_of_numbers_are_bounded(nxcloud: FakeNxCloudClient) -> None:
 
 
 def test_missing_credentials_prove_nothing(nxcloud: FakeNxCloudClient) -> None:
-    def fail() -> Credentials:
+    def fail(_: str) -> Credentials:
         raise DependencyUnavailable(Reason.SECRET_UNREACHABLE, "secret s was not read")
 
     store = cast("CredentialsStore", SimpleNamespace(get=fail))
@@ -341,6 +341,21 @@ def test_missing_credentials_prove_nothing(nxcloud: FakeNxCloudClient) -> None:
     assert nxcloud.calls == []
     assert proof.absent == set()
     assert proof.detail == "absence not verified: secret_unreachable: secret s was not read"
+
+
+def test_control_is_kept_for_its_credentials_alone(nxcloud: FakeNxCloudClient) -> None:
+    pairs = [CREDENTIALS, Credentials("another-key", "s"), CREDENTIALS]
+    store = cast("CredentialsStore", SimpleNamespace(get=lambda _: pairs.pop(0)))
+    nxcloud.verifier = AbsenceExperiments(cast("MediaClient", nxcloud), store, lambda: nxcloud.now_s, nxcloud.sleep)
+    nxcloud.errors = {7: REFUSED}  # deleteMedia of the control
+    nxcloud.prove("gone")
+    assert nxcloud.media == {"control-1"}
+    nxcloud.errors = {}
+    nxcloud.prove("gone")
+    assert len(nxcloud.files) == 2  # another account cannot see the control
+    nxcloud.prove("gone")
+    assert len(nxcloud.files) == 2
+    assert nxcloud.media == set()
 
 
 # Time

@@ -1,9 +1,11 @@
 """The doctor's decisions: the state of each finding, and its fix."""
 
+import json
 from typing import Any
 
 import pytest
 
+from media_cleanup.aws.credentials import parse_secret
 from nxcloud import (
     ApiError,
     ClockSkewError,
@@ -67,6 +69,20 @@ def test_response_for_number_is_judged_and_masked(error: NxCloudError | None, he
     assert finding.health is health
     assert PHONE not in finding.text
     assert bool(finding.fix) is (health is not Health.OK)
+
+
+def test_accounts_are_counted_and_odd_names_are_a_problem() -> None:
+    entry = {"accessKey": "k", "accessSecret": "s"}
+    text = json.dumps({"accounts": {PHONE: entry, "+86 158 0000 1796": entry}})
+    held, odd = findings.secret("my-secret", parse_secret("my-secret", text))
+    assert held.health is Health.OK
+    assert "accounts of 2 business phones, and no common pair (secret my-secret has no text" in held.text
+    assert (odd.health, "1796" in odd.text, "0000" in odd.text) == (Health.PROBLEM, True, False)
+
+
+def test_common_pair_alone_is_held() -> None:
+    [finding] = findings.secret("my-secret", parse_secret("my-secret", '{"accessKey": "k", "accessSecret": "s"}'))
+    assert (finding.health, finding.text) == (Health.OK, "my-secret holds an access key and an access secret")
 
 
 @pytest.mark.parametrize(

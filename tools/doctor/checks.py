@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from media_cleanup.aws.credentials import parse_secret
+from media_cleanup.aws.credentials import Accounts, parse_secret
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.settings import DeleteMediaSettings
 from nxcloud import Credentials, MediaClient, NxCloudError
@@ -20,7 +20,7 @@ from tools.doctor.findings import Finding, Health
 from tools.doctor.needs import Needs, needs
 from tools.program import ToolError, explain
 
-MAX_NUMBERS = 5  # of those in the index, each asked once
+MAX_NUMBERS = 5  # without an account of their own, each asked once
 MAX_BUCKETS = 50
 FUNCTIONS = ("DeleteMediaFunction", "IndexMediaFunction", "SweepIndexFunction")
 QUEUES = ("DeletionQueue", "DeletionDeadLetterQueue", "IndexQueue", "IndexDeadLetterQueue")
@@ -84,28 +84,32 @@ class Doctor:
 
     def _nxcloud(self) -> Iterator[Finding]:
         try:
-            credentials = self._credentials()
+            accounts = self._accounts()
         except (DependencyUnavailable, ClientError) as error:
-            yield Finding("Secret", Health.PROBLEM, explain(error), "store the credentials (docs/deploy.md)")
+            yield Finding("Secret", Health.PROBLEM, explain(error), findings.STORE_CREDENTIALS)
             return
-        yield Finding("Secret", Health.OK, f"{self._settings.secret_id} holds an access key and an access secret")
-        numbers = self._numbers()
+        yield from findings.secret(self._settings.secret_id, accounts)
+        numbers = self._numbers(accounts)
         if not numbers:
             fix = f"make doctor STACK={self.deployment.name} PHONE=…"
             yield Finding("NXCloud", Health.UNKNOWN, "no business phone is known to ask for", fix)
         api = MediaClient(self._settings.base_url, algorithm=self._settings.sign_algorithm)
         for phone in numbers:
-            yield findings.number(phone, _error_of_harmless_call(api, credentials, phone))
+            try:
+                yield findings.number(phone, _error_of_harmless_call(api, accounts.get(phone), phone))
+            except DependencyUnavailable as error:
+                yield Finding("Secret", Health.PROBLEM, explain(error), findings.STORE_CREDENTIALS)
 
-    def _credentials(self) -> Credentials:
+    def _accounts(self) -> Accounts:
         value = client("secretsmanager").get_secret_value(SecretId=self._settings.secret_id)
         return parse_secret(self._settings.secret_id, value.get("SecretString", value.get("SecretBinary")))
 
-    def _numbers(self) -> list[str]:
-        """Return the numbers given, the default one, and some of the index's."""
+    def _numbers(self, accounts: Accounts) -> list[str]:
+        """Return the numbers given, the default one, some of the index's, and all that have an account of their own."""
         default = self._settings.default_business_phone
         known = [*self._phones, *([default] if default else []), *self._numbers_in_index()]
-        return list(dict.fromkeys(known))[:MAX_NUMBERS]
+        own = [number for number in accounts.own if findings.is_number(number)]
+        return list(dict.fromkeys([*list(dict.fromkeys(known))[:MAX_NUMBERS], *own]))
 
     def _numbers_in_index(self) -> list[str]:
         try:

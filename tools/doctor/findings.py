@@ -1,13 +1,16 @@
 """Findings of the doctor, and the pure decisions that make them from what AWS and NXCloud answered."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from media_cleanup.masking import mask_number
+from media_cleanup.aws.credentials import Accounts
+from media_cleanup.masking import mask_number, mask_numbers
 from nxcloud import (
     ClockSkewError,
+    Credentials,
     CredentialsRefusedError,
     InvalidRequestError,
     InvalidResponseError,
@@ -17,6 +20,8 @@ from nxcloud import (
     ThrottledError,
 )
 from tools.notifications import DELETION_EVENTS, EVENTBRIDGE, TARGETS, Configuration, Owner
+
+STORE_CREDENTIALS = "store the credentials (docs/deploy.md)"
 
 
 class Health(StrEnum):
@@ -63,6 +68,25 @@ def mode(*, dry_run: bool, sweep_days: int) -> Finding:
         )
     sweep = f"a sweep every {sweep_days} days" if sweep_days else "no sweep for missed events"
     return Finding("Mode", Health.OK, f"live: media files are deleted; {sweep}")
+
+
+def is_number(name: str) -> bool:
+    """Whether a name in the secret's accounts can be a business phone."""
+    return re.fullmatch("[0-9]{5,15}", name) is not None
+
+
+def secret(secret_id: str, accounts: Accounts) -> Iterator[Finding]:
+    """Say whose credentials a secret holds, and which of its entries no business phone can use."""
+    if not accounts.own:
+        yield Finding("Secret", Health.OK, f"{secret_id} holds an access key and an access secret")
+        return
+    common = accounts.common
+    others = "a common pair for all others" if isinstance(common, Credentials) else f"no common pair ({common.detail})"
+    yield Finding("Secret", Health.OK, f"{secret_id} has accounts of {len(accounts.own)} business phones, and {others}")
+    for name in accounts.own:
+        if not is_number(name):
+            text = f"{secret_id} has an account for {mask_numbers(name)!r}, which is no business phone"
+            yield Finding("Secret", Health.PROBLEM, text, "name it by the digits of the number, with its country code")
 
 
 def number(business_phone: str, error: NxCloudError | None) -> Finding:

@@ -36,7 +36,8 @@ def media_source(settings: DeleteMediaSettings, business_phone: str) -> MediaSou
         )
     value = client("secretsmanager").get_secret_value(SecretId=settings.secret_id)
     try:
-        credentials = parse_secret(settings.secret_id, value.get("SecretString", value.get("SecretBinary")))
+        accounts = parse_secret(settings.secret_id, value.get("SecretString", value.get("SecretBinary")))
+        credentials = accounts.get(business_phone)
     except DependencyUnavailable as error:
         raise ToolError(str(error)) from None
     return UploadedMedia(MediaClient(settings.base_url, algorithm=settings.sign_algorithm), credentials, business_phone)

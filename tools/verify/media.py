@@ -48,7 +48,7 @@ class UploadedMedia:
 
     def add(self, name: str) -> str:
         """Upload a picture of one pixel."""
-        media_id = self._client.upload_media(self._credentials, self.business_phone, f"{name}.png", _PIXEL, "image/png")
+        media_id = self._client.upload_media(self._credentials, self.business_phone, _PIXEL, f"{name}.png")
         self._added.add(media_id)
         return media_id
 

@@ -173,7 +173,7 @@ class DeleteMedia:
         """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""
         try:
             if self.settings.dry_run:
-                self._gateway.check_credentials()
+                self._gateway.check_credentials(media.business_phone)
                 return Result(outcome=Outcome.SKIPPED, reason=Reason.DRY_RUN, media=media)
             with self._locks.hold(media, attempt.remaining_ms / 1000):
                 attempt.require_time()

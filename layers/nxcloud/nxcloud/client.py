@@ -12,11 +12,14 @@ import urllib3
 
 from nxcloud.clock import system_clock_ms
 from nxcloud.errors import ApiError, InvalidResponseError, NoResponseError
+from nxcloud.files import Source, load_file
 from nxcloud.responses import ApiResponse, parse_response, parse_retry_after
 from nxcloud.signing import Algorithm, Credentials, SignatureAuth
 from nxcloud.transport import StaleConnectionError, deadline_session
 
+BASE_URL = "https://api2.nxcloud.com"
 DEADLINE_S = 10.0
+UPLOAD_DEADLINE_S = 60.0
 MAX_RESPONSE_BYTES = 64 * 1024
 
 
@@ -42,7 +45,7 @@ class MediaClient:
 
     def __init__(
         self,
-        base_url: str,
+        base_url: str = BASE_URL,
         *,
         algorithm: Algorithm = "md5",
         now_ms: Callable[[], int] = system_clock_ms,
@@ -75,15 +78,19 @@ class MediaClient:
         self,
         credentials: Credentials,
         business_phone: str,
-        file_name: str,
-        content: bytes,
-        mime_type: str,
+        source: Source,
+        file_name: str | None = None,
+        mime_type: str | None = None,
         *,
-        deadline_s: float = DEADLINE_S,
+        deadline_s: float = UPLOAD_DEADLINE_S,
     ) -> str:
-        """Upload a media file (source: NXCloud, "uploadMedia"). Returns its Media-ID. The body is not signed."""
-        fields = {"business_phone": business_phone, "messaging_product": "whatsapp", "type": mime_type}
-        body = {"data": fields, "files": {"file": (file_name, content, mime_type)}}
+        """Upload a file from a path, bytes or a binary stream (source: NXCloud, "uploadMedia"). Returns its Media-ID.
+
+        Name and MIME type are guessed where they are not given; see `files.load_file`. The file is read into memory.
+        """
+        file = load_file(source, file_name, mime_type)
+        fields = {"business_phone": business_phone, "messaging_product": "whatsapp", "type": file.mime_type}
+        body = {"data": fields, "files": {"file": (file.name, file.content, file.mime_type)}}
         response = self._call("uploadMedia", credentials, body, deadline_s)
         match response.data:
             case {"id": str(media_id)} if media_id:

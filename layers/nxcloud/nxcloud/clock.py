@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 MAX_CORRECTION_MS = 24 * 3600 * 1000
@@ -36,6 +36,6 @@ def http_date_ms(text: str | None) -> int | None:
     """Parse an HTTP date, such as that of `Date`, to Unix milliseconds; None where there is none."""
     try:
         moment = parsedate_to_datetime(text or "")
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None

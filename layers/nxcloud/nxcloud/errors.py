@@ -1,6 +1,7 @@
 """Errors of NXCloud's media API: everything that is not a confirmed success.
 
 NxCloudError                      carries provider_code, meta_code, provider_message, http_status, retry_after_s
+├── InvalidFileError              not sent: too large for WhatsApp, empty, or without a name or MIME type
 ├── NoResponseError               no complete response: network, TLS, deadline
 ├── InvalidResponseError          not a response of the API: HTTP error, redirect, HTML, compressed, oversized
 ├── ThrottledError                the caller is too fast: 27, 28, 88, 9099 with Meta's rate limits, HTTP 429
@@ -45,6 +46,10 @@ class NxCloudError(Exception):
         self.http_status = http_status
         self.retry_after_s = retry_after_s
         self.server_time_ms = server_time_ms
+
+
+class InvalidFileError(NxCloudError):
+    """The file cannot be uploaded as it is. Nothing was sent."""
 
 
 class NoResponseError(NxCloudError):

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import inf
 from threading import Lock
 from time import monotonic
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from media_cleanup.aws.clients import AwsClients, unavailable_as
 from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.masking import mask_number
 from media_cleanup.outcome import Reason
 from nxcloud import Credentials
 
@@ -20,6 +22,25 @@ RETRY_AFTER_FAILURE_S = 5
 _PRINTABLE = re.compile(r"[!-~]+")
 _QUOTES = "\"'`"
 _PLACEHOLDER = re.compile(r"<.*>|(replace|change)[ _-]?(me|this)|placeholder|x{3,}|\.{3}|…", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The credentials of a secret: those of single business phones, and the common pair of all others.
+
+    An error in place of credentials says what is wrong with them.
+    """
+
+    own: Mapping[str, Credentials | DependencyUnavailable]
+    common: Credentials | DependencyUnavailable
+
+    def get(self, business_phone: str) -> Credentials:
+        """Return the credentials for a business phone. Raises DependencyUnavailable."""
+        found = self.own.get(business_phone, self.common)
+        if isinstance(found, Credentials):
+            return found
+        shown = mask_number(business_phone)
+        raise DependencyUnavailable(found.reason, f"no usable credentials for {shown}: {found.detail}")
 
 
 class CredentialsStore:
@@ -34,44 +55,46 @@ class CredentialsStore:
         self._secret_id = secret_id
         self._clock = clock
         self._lock = Lock()
-        self._credentials: Credentials | None = None
+        self._accounts: Accounts | None = None
         self._read_again_at = -inf
-        self._refreshed_at = -inf
+        self._refreshed_at: dict[Credentials, float] = {}
         self._failure: DependencyUnavailable | None = None
 
-    def get(self) -> Credentials:
-        """Return the credentials."""
+    def get(self, business_phone: str) -> Credentials:
+        """Return the credentials for a business phone."""
         with self._lock:
             if self._clock() >= self._read_again_at:
                 self._read()
-            return self._require()
+            return self._require().get(business_phone)
 
-    def refresh_after_refusal(self, refused: Credentials) -> Credentials | None:
-        """Return credentials to try after a refusal, read again at most once a minute; None for none."""
+    def refresh_after_refusal(self, business_phone: str, refused: Credentials) -> Credentials | None:
+        """Return credentials to try after a refusal, read again at most once a minute for each; None for none."""
         with self._lock:
-            if self._credentials not in {None, refused}:  # another worker has read the secret again
-                return self._credentials
-            if self._clock() < self._refreshed_at + REFRESH_INTERVAL_S:
+            now = self._clock()
+            if self._accounts and (current := self._accounts.get(business_phone)) != refused:
+                return current  # another worker has read the secret again
+            self._refreshed_at = {each: at for each, at in self._refreshed_at.items() if now < at + REFRESH_INTERVAL_S}
+            if refused in self._refreshed_at:
                 return None
-            self._refreshed_at = self._clock()
+            self._refreshed_at[refused] = now
             self._read()
-            return self._require()
+            return self._require().get(business_phone)
 
-    def _require(self) -> Credentials:
-        if self._credentials is None:
+    def _require(self) -> Accounts:
+        if self._accounts is None:
             unread = DependencyUnavailable(Reason.SECRET_UNREACHABLE, f"secret {self._secret_id} was not read")
             raise (self._failure or unread).with_traceback(None)  # it may be raised many times
-        return self._credentials
+        return self._accounts
 
     def _read(self) -> None:
         """Read the secret; a failure is cached for a while too, so that workers do not queue up to repeat it."""
         try:
-            self._credentials = parse_secret(self._secret_id, self._secret_value())
+            self._accounts = parse_secret(self._secret_id, self._secret_value())
             self._failure = None
             self._read_again_at = self._clock() + CACHE_S
         except DependencyUnavailable as error:
             if error.reason is Reason.CREDENTIALS_UNUSABLE:  # else the last good ones are served
-                self._credentials = None
+                self._accounts = None
             self._failure = error
             self._read_again_at = self._clock() + RETRY_AFTER_FAILURE_S
 
@@ -86,37 +109,90 @@ class CredentialsStore:
                 raise
 
 
-def parse_secret(secret_id: str, value: str | bytes | None) -> Credentials:
-    """Parse a secret's text `{"accessKey": "…", "accessSecret": "…"}`, or its bytes. Raises DependencyUnavailable.
+class _Object(dict[str, object]):
+    """A JSON object, with each occurrence of its names in `pairs`."""
 
-    A byte order mark and white space around values are ignored. The error names the secret and the field, never a
-    value.
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def parse_secret(secret_id: str, value: str | bytes | None) -> Accounts:
+    """Parse a secret's text, or its bytes. Raises DependencyUnavailable where nothing in it is usable.
+
+    The text is `{"accessKey": "…", "accessSecret": "…"}`, and in addition to the two or instead of them,
+    `{"accounts": {"<business phone>": {"accessKey": "…", "accessSecret": "…"}}}`. A byte order mark and white space
+    around values are ignored. Errors name the secret and the field, never a value.
     """
+    fields = _json_object(secret_id, value)
+    own = _own_accounts(secret_id, fields)
+    try:
+        common: Credentials | DependencyUnavailable = _credentials(f"secret {secret_id}", fields)
+    except DependencyUnavailable as error:
+        if not own:
+            raise
+        common = error
+    return Accounts(own, common)
+
+
+def _json_object(secret_id: str, value: str | bytes | None) -> _Object:
     try:
         text = value.decode() if isinstance(value, bytes) else value
     except UnicodeDecodeError:
         raise _unusable(f"secret {secret_id} is binary and no UTF-8 text; store JSON text") from None
     try:
-        fields = json.loads((text or "").removeprefix("\ufeff"))
+        fields = json.loads((text or "").removeprefix("\ufeff"), object_pairs_hook=_Object)
     except (ValueError, RecursionError):
         fields = None
-    if not isinstance(fields, dict):
+    if not isinstance(fields, _Object):
         raise _unusable(f'secret {secret_id} is not JSON of the form {{"accessKey": "…", "accessSecret": "…"}}')
-    return Credentials(_field(secret_id, fields, "accessKey"), _field(secret_id, fields, "accessSecret"))
+    return fields
 
 
-def _field(secret_id: str, fields: dict[str, object], name: str) -> str:
+def _own_accounts(secret_id: str, fields: _Object) -> dict[str, Credentials | DependencyUnavailable]:
+    """The credentials of single business phones; a damaged entry concerns its own number alone."""
+    match [value for name, value in fields.pairs if name == "accounts"]:
+        case [] | [None]:
+            entries = _Object([])
+        case [_Object() as entries]:
+            pass
+        case _:
+            raise _unusable(f"secret {secret_id} must have one JSON object in its field accounts")
+    own: dict[str, Credentials | DependencyUnavailable] = {}
+    for name, entry in entries.pairs:
+        number = name.strip().removeprefix("+")
+        own[number] = _account(secret_id, entry, again=number in own)
+    return own
+
+
+def _account(secret_id: str, entry: object, *, again: bool) -> Credentials | DependencyUnavailable:
+    place = f"secret {secret_id}, in its field accounts,"
+    try:
+        if again:
+            raise _unusable(f"{place} has this number twice; keep one entry")
+        if not isinstance(entry, dict):
+            raise _unusable(f"{place} has no JSON object for this number")
+        return _credentials(place, entry)
+    except DependencyUnavailable as error:
+        return error.with_traceback(None)
+
+
+def _credentials(place: str, fields: Mapping[str, object]) -> Credentials:
+    return Credentials(_field(place, fields, "accessKey"), _field(place, fields, "accessSecret"))
+
+
+def _field(place: str, fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise _unusable(f"secret {secret_id} has no text in its field {name}")
+        raise _unusable(f"{place} has no text in its field {name}")
     value = value.strip()
     if _PLACEHOLDER.fullmatch(value):
-        raise _unusable(f"secret {secret_id} still has a placeholder in its field {name}; store the real value")
+        raise _unusable(f"{place} still has a placeholder in its field {name}; store the real value")
     if not _PRINTABLE.fullmatch(value):
         found = "white space, a control character or a character beyond ASCII"
-        raise _unusable(f"secret {secret_id} has {found} in its field {name}; store the value as NXCloud shows it")
+        raise _unusable(f"{place} has {found} in its field {name}; store the value as NXCloud shows it")
     if value[0] in _QUOTES or value[-1] in _QUOTES:
-        raise _unusable(f"secret {secret_id} has a quotation mark around its field {name}; store the value without it")
+        raise _unusable(f"{place} has a quotation mark around its field {name}; store the value without it")
     return value
 
 

@@ -63,7 +63,7 @@ class Proof:
 
 @dataclass(slots=True)
 class _PhoneState:
-    """The state of a business phone: the control that an earlier experiment left, and the useless ones in a row.
+    """The state of a business phone with its credentials: the control that was left, and useless ones in a row.
 
     `maybe_deleted`: the control's deletion had no response, so that it may have been carried out.
     """
@@ -106,17 +106,17 @@ class AbsenceExperiments:
         self._credentials = credentials
         self._clock = clock
         self._sleep = sleep
-        self._numbers: dict[str, _PhoneState] = {}
+        self._numbers: dict[tuple[Credentials, str], _PhoneState] = {}
 
     def prove(self, business_phone: str, media: Sequence[Media], attempt: Attempt) -> Proof:
         """Run one experiment on media files of one business phone. Never raises for NXCloud's responses."""
-        number = self._number(business_phone)
-        if self._clock() < number.paused_until:
-            return Proof(reason=Reason.VERIFICATION_PAUSED, detail=number.last_detail)
         try:
-            credentials = self._credentials.get()
+            credentials = self._credentials.get(business_phone)
         except DependencyUnavailable as error:
             return Proof(detail=f"absence not verified: {error}")
+        number = self._number(credentials, business_phone)
+        if self._clock() < number.paused_until:
+            return Proof(reason=Reason.VERIFICATION_PAUSED, detail=number.last_detail)
         experiment = _Experiment(self._client, credentials, business_phone, attempt, number, self._clock, self._sleep)
         try:
             absent = experiment.run(media)
@@ -127,9 +127,9 @@ class AbsenceExperiments:
         number.useless_controls = 0
         return Proof(absent, frozenset(experiment.found))
 
-    def _number(self, business_phone: str) -> _PhoneState:
-        number = self._numbers.pop(business_phone, None) or _PhoneState()
-        self._numbers[business_phone] = number  # the latest is last
+    def _number(self, credentials: Credentials, business_phone: str) -> _PhoneState:
+        number = self._numbers.pop((credentials, business_phone), None) or _PhoneState()
+        self._numbers[credentials, business_phone] = number  # the latest is last
         if len(self._numbers) > MAX_NUMBERS:
             del self._numbers[next(iter(self._numbers))]
         return number
@@ -205,7 +205,7 @@ class _Experiment:
 
     def _upload_control(self) -> None:
         """Upload a control, if there is time to find and to delete it."""
-        upload = (CONTROL_FILE_NAME, CONTROL, "image/png")
+        upload = (CONTROL, CONTROL_FILE_NAME, "image/png")
         try:
             self.number.control_id = self._call(
                 self.client.upload_media, *upload, reserve_s=PROCESSING_S + CALL_S + CALL_S

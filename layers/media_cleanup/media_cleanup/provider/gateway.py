@@ -49,13 +49,13 @@ class NxCloudGateway:
         self._pauses = pauses
         self._seconds = seconds
 
-    def check_credentials(self) -> None:
-        """Check that there are usable credentials. Raises DependencyUnavailable."""
-        self._credentials.get()
+    def check_credentials(self, business_phone: str) -> None:
+        """Check that there are usable credentials for a business phone. Raises DependencyUnavailable."""
+        self._credentials.get(business_phone)
 
     def delete(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file. Raises DependencyUnavailable where NXCloud cannot be called now."""
-        credentials = self._credentials.get()
+        credentials = self._credentials.get(media.business_phone)
         self._pauses.raise_if_paused(credentials, media.business_phone)
         started = self._seconds()
         try:
@@ -92,7 +92,7 @@ class NxCloudGateway:
             if not self._clock.correct(error.server_time_ms):
                 raise
         except CredentialsRefusedError:
-            refreshed = self._credentials.refresh_after_refusal(credentials)
+            refreshed = self._credentials.refresh_after_refusal(media.business_phone, credentials)
             if refreshed is None:
                 raise
             credentials = refreshed
