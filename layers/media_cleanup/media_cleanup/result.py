@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 
 from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
-from media_cleanup.model import Link, Media, S3Object
+from media_cleanup.model import Link, Media
 from media_cleanup.outcome import Outcome, Reason
-from media_cleanup.request import Attempt, Request
+from media_cleanup.request import NO_ORIGIN, Attempt, Origin, Request
 
 _AUTHENTICATION_REASONS = {Reason.CREDENTIALS_REFUSED, Reason.CREDENTIALS_UNUSABLE}
 
@@ -16,8 +16,8 @@ class Result:
 
     `detail` explains `reason`; `last_reason` is the reason before giving up. `provider_*`, `http_status`,
     `retry_after_s` (seconds) and `latency_ms` come from NXCloud's response. `confirmed_ms` is the time of NXCloud's
-    confirmation, `occurred_ms` that of the S3 event, both as Unix milliseconds. The runner sets `bucket`, `key` and
-    `occurred_ms`; the use case sets everything else. `may_be_absent`: NXCloud's failure may mean that
+    confirmation, `occurred_ms` that of the S3 event, both as Unix milliseconds. The runner sets `bucket`, `key`,
+    `occurred_ms` and `origin`; the use case sets everything else. `may_be_absent`: NXCloud's failure may mean that
     there is no such media file; `links` are those to remove once it is gone.
     """
 
@@ -29,6 +29,7 @@ class Result:
     bucket: str | None = None
     key: str | None = None
     occurred_ms: int | None = None
+    origin: Origin = NO_ORIGIN
     provider_code: int | None = None
     provider_message: str | None = None
     http_status: int | None = None
@@ -63,11 +64,10 @@ class Result:
         """Whether the credentials need attention."""
         return bool(_AUTHENTICATION_REASONS & {self.reason, self.last_reason})
 
-    def with_object(self, obj: S3Object | None, occurred_ms: int | None) -> "Result":
-        """Return a copy with the request's object and event time."""
-        if obj is None:
-            return replace(self, occurred_ms=occurred_ms)
-        return replace(self, bucket=obj.bucket, key=obj.key, occurred_ms=occurred_ms)
+    def of_request(self, request: Request) -> "Result":
+        """Return a copy with the request's object, event time and origin."""
+        result = replace(self, occurred_ms=request.occurred_ms, origin=request.origin)
+        return replace(result, bucket=request.obj.bucket, key=request.obj.key) if request.obj else result
 
 
 @dataclass(frozen=True, slots=True)

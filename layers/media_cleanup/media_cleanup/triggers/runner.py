@@ -69,7 +69,7 @@ def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -
     except Exception as error:  # noqa: BLE001 (a bug: its location is reported, its text may hold secrets)
         location = error_location(error)
         results = [Result(outcome=Outcome.UNAVAILABLE, reason=Reason.INTERNAL_ERROR, detail=location)]
-    return [result.with_object(request.obj, request.occurred_ms) for result in results]
+    return [result.of_request(request) for result in results]
 
 
 def _handle_in_time(handler: RequestHandler, action: Action, attempt: Attempt) -> list[Result]:
