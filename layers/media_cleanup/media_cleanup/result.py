@@ -10,6 +10,16 @@ from media_cleanup.request import NO_ORIGIN, Attempt, Origin, Request
 _AUTHENTICATION_REASONS = {Reason.CREDENTIALS_REFUSED, Reason.CREDENTIALS_UNUSABLE}
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The confirmed end of a media file, as the idempotency table records it; `confirmed_ms` is a Unix time."""
+
+    outcome: Outcome
+    reason: Reason | None
+    provider_code: int | None
+    confirmed_ms: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The result of one request, or of one media file of a request.
@@ -18,7 +28,8 @@ class Result:
     `retry_after_s` (seconds) and `latency_ms` come from NXCloud's response. `confirmed_ms` is the time of NXCloud's
     confirmation, `occurred_ms` that of the S3 event, both as Unix milliseconds. The runner sets `bucket`, `key`,
     `occurred_ms` and `origin`; the use case sets everything else. `may_be_absent`: NXCloud's failure may mean that
-    there is no such media file; `links` are those to remove once it is gone.
+    there is no such media file; `links` are those to remove once it is gone. `recorded` is the confirmation that a
+    `remembered` result repeats.
     """
 
     outcome: Outcome
@@ -38,6 +49,7 @@ class Result:
     confirmed_ms: int | None = None
     may_be_absent: bool = False
     links: tuple[Link, ...] = ()
+    recorded: Confirmation | None = None
 
     @classmethod
     def unavailable(cls, error: DependencyUnavailable, media: Media | None = None) -> "Result":
@@ -53,6 +65,19 @@ class Result:
     def reason_text(self) -> str | None:
         """The reason with its details after a colon, as logs and dead letters show it."""
         return ": ".join(part for part in (self.reason, self.last_reason, self.detail) if part) or None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the media file is gone."""
+        return self.outcome in {Outcome.DELETED, Outcome.ALREADY_GONE}
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """The confirmation that this result is, or that it repeats; None where nothing was confirmed."""
+        if self.recorded or self.confirmed_ms is None:
+            return self.recorded
+        code = None if self.reason is Reason.VERIFIED_ABSENT else self.provider_code  # which an experiment proved
+        return Confirmation(self.outcome, self.reason, code, self.confirmed_ms)
 
     @property
     def own_numbers(self) -> tuple[str, ...]:

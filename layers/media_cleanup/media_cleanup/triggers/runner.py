@@ -32,6 +32,10 @@ class RequestHandler(Protocol):
     def queue_url(self) -> str | None:
         """The queue whose messages are redelivered by the backoff schedule; None for its own visibility timeout."""
 
+    @property
+    def event_bus(self) -> str | None:
+        """The event bus for outcome events; None for no events."""
+
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result, or one for each of its media files.
 
@@ -40,6 +44,9 @@ class RequestHandler(Protocol):
 
     def verify(self, handled: Sequence[Handled]) -> None:
         """Replace results that further questions improve, after all requests have been handled."""
+
+    def settle(self, result: Result, attempt: Attempt) -> None:
+        """Do what has to wait for the acceptance of a result's outcome event."""
 
 
 def handle_all(handler: RequestHandler, work: Sequence[Handled]) -> None:
