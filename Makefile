@@ -9,7 +9,7 @@ QUEUE  ?= deletion
 RATE   ?= 100
 
 NESTED    := monitoring.yaml roles.yaml queue-policies.yaml backfill.yaml
-TEMPLATES := template.yaml $(NESTED) # for the Regions in .cfnlintrc.yaml
+TEMPLATES := template.yaml $(NESTED) examples/evidence.yaml # for the Regions in .cfnlintrc.yaml
 
 UV     := .venv-uv/bin/uv
 DEV    := .venv/.installed
@@ -89,7 +89,7 @@ lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and 
 	$(BIN)/sam validate --lint
 	$(BIN)/cfn-lint $(TEMPLATES) localdev/fake_nxcloud/template.yaml
 	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup $(BIN)/python -m localdev.expanded .aws-sam/expanded.json
-	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json $(NESTED)
+	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json $(NESTED) examples/evidence.yaml
 	.ci/secrets
 
 format: $(DEV) ## Format the code, and fix what ruff can fix

@@ -40,6 +40,7 @@ SEE_ALSO = {
     "AlarmTopicArn": "[Operations](operations/index.md#notifications)",
     "PermissionsBoundaryArn": "[Deploy](deploy.md#roles-and-tags)",
     "RolePath": "[Deploy](deploy.md#roles-and-tags)",
+    "OutcomeEventBusName": "[Evidence](evidence.md#outcome-events)",
     "LagObjectiveSeconds": "[Lag](operations/lag.md)",
     "DeploymentPreference": "[Deploy](deploy.md#roll-out-new-versions)",
     "KmsKeyArn": "[Encryption with your own key](kms.md)",

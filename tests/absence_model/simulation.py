@@ -17,7 +17,7 @@ from media_cleanup.provider.absence import AbsenceExperiments
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.provider.pauses import Pauses
 from media_cleanup.request import Attempt, Request
-from media_cleanup.result import Handled, Result
+from media_cleanup.result import Confirmation, Handled, Result
 from media_cleanup.triggers.backoff import backoff_s, give_up
 from media_cleanup.verify_absence import VerifyAbsence
 from nxcloud import CorrectedClock, MediaClient
@@ -54,7 +54,7 @@ class FakeRecords:
         """Remove the first proof."""
         self._proved_s.pop(media, None)
 
-    def confirm(self, media: Media) -> None:
+    def confirm(self, media: Media, confirmation: Confirmation) -> None:
         """Record a confirmation."""
 
 

@@ -277,7 +277,9 @@ def named(resource: str) -> Callable[[Stage], object]:
 
 @pytest.fixture(scope="module")
 def stage(cloud: LocalCloud, nxcloud: FakeNxCloud) -> Stage:
-    return Stage(deployed(cloud, nxcloud, "least", CreateSourceBucket="true"), nxcloud)
+    cloud.client("events").create_event_bus(Name="least-outcomes")
+    stack = deployed(cloud, nxcloud, "least", CreateSourceBucket="true", OutcomeEventBusName="least-outcomes")
+    return Stage(stack, nxcloud)
 
 
 NO_DYNAMODB, NO_S3 = "answered AccessDeniedException", "S3 answered 403 to {}; the function's role needs {} "
@@ -295,6 +297,10 @@ PROOFS: Proofs = {
     ("DeleteMediaRole", "SendDeadLetters", "sqs:SendMessage"): (
         lambda stage: stage.prints(DELETE, {}),
         "dead_letter_send_failed",
+    ),
+    ("DeleteMediaRole", "PublishOutcomes", "events:PutEvents"): (
+        lambda stage: stage.prints(DELETE, stage.media()),
+        "outcome_event_not_accepted",
     ),
     ("DeleteMediaRole", "ReadCredentials", "secretsmanager:GetSecretValue"): (
         a_first_deletion,

@@ -30,7 +30,8 @@ def functions(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def test_table_lists_every_sample_event() -> None:
     files = [path.relative_to(EVENTS).with_suffix("") for path in EVENTS.rglob("*.json")]
-    assert sorted(promised()) == sorted(path.as_posix() for path in files)
+    received = [path.as_posix() for path in files if path.parts[0] != "outcomes"]  # which the function sends
+    assert sorted(promised()) == sorted(received)
 
 
 @pytest.mark.parametrize("name", sorted(promised()))

@@ -47,6 +47,7 @@ def test_deletion_writes_whole_log_line(environment: Environment) -> None:
         "business_phone": MASKED,
         "bucket": BUCKET,
         "object_key": f"{MASKED}/{MEDIA_ID}.jpg",
+        "requester": "AWS:AIDAEXAMPLEPRINCIPAL",
         "attempt": 1,
         "provider_code": 0,
         "provider_message": "success",
@@ -114,6 +115,10 @@ def test_direct_invocation_returns_log_fields(environment: Environment) -> None:
         "business_phone": MASKED,
         "bucket": None,
         "object_key": None,
+        "version_id": None,
+        "requester": None,
+        "deletion_reason": None,
+        "requested_by": None,
         "attempt": 1,
         "provider_code": 0,
         "provider_message": "success",
@@ -121,6 +126,23 @@ def test_direct_invocation_returns_log_fields(environment: Environment) -> None:
         "lag_ms": None,
         "message_id": None,
     }
+
+
+def test_log_line_of_eventbridge_names_version_requester_and_reason(environment: Environment) -> None:
+    environment.delete_media(sample("eventbridge-lifecycle"))
+    [line] = environment.log_lines
+    assert {name: line.get(name) for name in ("version_id", "requester", "deletion_reason", "requested_by")} == {
+        "version_id": "WDKyrWSfzMfqfpZTzTUgDPVQzKO8TPzC",
+        "requester": "s3.amazonaws.com",
+        "deletion_reason": "Lifecycle Expiration",
+        "requested_by": None,
+    }
+    assert "203.0.113.7" not in environment.output
+
+
+def test_requester_in_a_message_is_logged_and_answered(environment: Environment) -> None:
+    [result] = environment.delete_media({"bucket": BUCKET, "key": KEY, "requested_by": f"call of {PHONE}"})["results"]
+    assert result["requested_by"] == environment.log_lines[0]["requested_by"] == f"call of {MASKED}"
 
 
 def test_lag_of_media_message_counts_from_send_time(environment: Environment) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from media_cleanup.errors import MalformedError
 from media_cleanup.model import Media, S3Object
 from media_cleanup.outcome import Reason
-from media_cleanup.request import Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType, Request
+from media_cleanup.request import Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType, Origin, Request
 from media_cleanup.triggers.parsing import detect_trigger, parse_batch_tasks, parse_body, parse_payload
 from tests.conftest import EVENTS, MEDIA_ID, PHONE, sample
 
@@ -97,7 +97,7 @@ def test_event_time_is_kept() -> None:
 def test_event_time_invalid_leaves_the_request() -> None:
     event = sample("s3-removed")
     event["Records"][0]["eventTime"] = "yesterday"
-    assert parse(event) == [Request(REMOVED)]
+    assert parse(event) == [Request(REMOVED, origin=Origin(requester="AWS:AIDAEXAMPLEPRINCIPAL"))]
 
 
 def test_key_is_form_decoded_in_notifications_only() -> None:
@@ -115,7 +115,7 @@ def test_record_among_several_has_a_separate_message() -> None:
     ]
     for request in requests:
         assert parse_payload(request.message, None) == [
-            Request(request.action, request.occurred_ms)  # parsed alone, it is the whole message
+            Request(request.action, request.occurred_ms, origin=request.origin)  # parsed alone, it is the whole message
         ]
 
 
@@ -372,7 +372,8 @@ def test_message_with_media_and_object_is_a_link_request() -> None:
     message = {"bucket": BUCKET, "key": KEY, "business_phone": PHONE, "media_id": MEDIA_ID}
     assert parse_payload(message, None) == [Request(LinkRequest(FILE, MEDIA))]
     versioned = S3Object(BUCKET, KEY, "some-version")
-    assert parse_payload(message | {"version_id": "some-version"}, None) == [Request(LinkRequest(versioned, MEDIA))]
+    request = Request(LinkRequest(versioned, MEDIA), origin=Origin("some-version"))
+    assert parse_payload(message | {"version_id": "some-version"}, None) == [request]
 
 
 def test_media_message_without_phone_uses_the_default() -> None:
@@ -422,6 +423,66 @@ def test_envelopes_may_nest_up_to_a_limit() -> None:
     assert parse_payload(message, None) == [Request(MEDIA)]
     [request] = parse_payload({"requestPayload": message}, None)
     assert isinstance(request.action, Malformed)
+
+
+DELETED_BY_PRINCIPAL = Origin(requester="AWS:AIDAEXAMPLEPRINCIPAL")
+DELETED_BY_ACCOUNT = Origin(requester="123456789012", deletion_reason="DeleteObject")
+
+
+@pytest.mark.parametrize(
+    ("name", "origins"),
+    [
+        ("sqs-s3-removed", [DELETED_BY_PRINCIPAL]),  # a notification names no reason
+        ("sqs-sns-s3", [DELETED_BY_PRINCIPAL]),
+        ("sqs-failure-destination", [DELETED_BY_PRINCIPAL]),
+        ("s3-lifecycle-expiration", [Origin(None, "s3.amazonaws.com", "Lifecycle Expiration")]),
+        ("s3-delete-marker", [replace(DELETED_BY_PRINCIPAL, version_id="096fKKXTRTtl3on89fVO.nfljtsv6qko")]),
+        ("eventbridge-deleted", [DELETED_BY_ACCOUNT]),
+        ("sqs-failure-bus", [DELETED_BY_ACCOUNT]),
+        (
+            "eventbridge-lifecycle",
+            [Origin("WDKyrWSfzMfqfpZTzTUgDPVQzKO8TPzC", "s3.amazonaws.com", "Lifecycle Expiration")],
+        ),
+        ("index/eventbridge-created", [Origin(requester="123456789012")]),  # its reason is that of a store
+        ("sqs-messages", [Origin(requested_by="privacy-desk"), Origin(), Origin(requested_by="ticket 4711")]),
+        ("sqs-s3-test-event", [Origin()]),
+    ],
+)
+def test_sample_names_its_origin(name: str, origins: list[Origin]) -> None:
+    assert [request.origin for request in parse(sample(name))] == origins
+
+
+@pytest.mark.parametrize("value", [None, "", 7, ["a"], {"a": "b"}, True])
+def test_origin_of_another_type_is_ignored(value: object) -> None:
+    message = {"bucket": BUCKET, "key": KEY, "requested_by": value}
+    assert parse_payload(message, None) == [Request(REQUESTED)]
+    event = sample("eventbridge-deleted")
+    event["detail"] |= {"requester": value, "reason": value}
+    assert parse(event) == [Request(REMOVED_BY_EVENTBRIDGE, OCCURRED_S_MS)]
+    event = sample("s3-removed")
+    for user_identity in (value, {"principalId": value}, {}):
+        event["Records"][0]["userIdentity"] = user_identity
+        assert parse(event) == [Request(REMOVED, OCCURRED_MS)]
+
+
+def test_origin_is_cut_to_a_length() -> None:
+    [request] = parse_payload({"bucket": BUCKET, "key": KEY, "requested_by": "x" * 257, "version_id": "v" * 1024}, None)
+    assert request.origin == Origin("v" * 1024, requested_by="x" * 256)
+    [request] = parse_payload({"bucket": BUCKET, "key": KEY, "version_id": "v" * 1025}, None)
+    assert isinstance(request.action, Malformed)
+    assert request.origin == Origin("v" * 1024)
+
+
+def test_malformed_message_keeps_its_origin() -> None:
+    [request] = parse_payload({"media_id": 7, "business_phone": PHONE, "requested_by": "privacy-desk"}, None)
+    assert isinstance(request.action, Malformed)
+    assert request.origin == Origin(requested_by="privacy-desk")
+
+
+def test_link_message_has_an_origin() -> None:
+    message = {"bucket": BUCKET, "key": KEY, "business_phone": PHONE, "media_id": MEDIA_ID, "requested_by": "uploader"}
+    [request] = parse_payload(message | {"version_id": "v1"}, None)
+    assert request.origin == Origin("v1", requested_by="uploader")
 
 
 JSON = st.recursive(

@@ -1,9 +1,12 @@
 """Results of requests: the reason's text, the object, and failed authentication."""
 
+from dataclasses import replace
+
 import pytest
 
 from media_cleanup.model import S3Object
 from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.request import Malformed, ObjectEvent, ObjectEventType, Origin, Request
 from media_cleanup.result import Result
 
 
@@ -27,11 +30,13 @@ def test_reason_text_joins_reason_last_reason_and_detail(result: Result, text: s
     assert result.reason_text == text
 
 
-def test_result_with_object_has_bucket_key_and_event_time() -> None:
+def test_result_of_request_has_its_object_event_time_and_origin() -> None:
     result = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.NO_ANSWER)
-    with_object = result.with_object(S3Object("bucket", "key", "version"), 7)
-    assert (with_object.bucket, with_object.key, with_object.occurred_ms) == ("bucket", "key", 7)
-    assert result.with_object(None, None) == result
+    event = ObjectEvent(ObjectEventType.REMOVED, "ObjectRemoved:Delete", S3Object("bucket", "key", "version"))
+    origin = Origin("version", "s3.amazonaws.com", "Lifecycle Expiration")
+    expected = replace(result, bucket="bucket", key="key", occurred_ms=7, origin=origin)
+    assert result.of_request(Request(event, 7, origin=origin)) == expected
+    assert result.of_request(Request(Malformed("no JSON"))) == result
 
 
 @pytest.mark.parametrize(

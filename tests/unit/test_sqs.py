@@ -77,7 +77,9 @@ class FakeHandler:
     fake_clients: FakeClients = field(default_factory=FakeClients)
     settings: FakeSettings = field(default_factory=FakeSettings)
     queue_url: str | None = QUEUE
+    event_bus: str | None = None
     results: dict[str, Result] = field(default_factory=dict)
+    settled: list[Result] = field(default_factory=list)
     log_profile = DELETION
 
     @property
@@ -90,6 +92,9 @@ class FakeHandler:
 
     def verify(self, handled: Sequence[Handled]) -> None:
         """Leave the results as they are."""
+
+    def settle(self, result: Result, attempt: Attempt) -> None:  # noqa: ARG002 (as RequestHandler declares it)
+        self.settled.append(result)
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
         if not isinstance(action, Media):

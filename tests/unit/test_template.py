@@ -19,6 +19,7 @@ from media_cleanup.settings import (
     IndexMediaSettings,
     SweepIndexSettings,
 )
+from media_cleanup.triggers.outcome_events import SOURCE
 from sweep_index.app import CHECK
 
 TEMPLATE = expanded()
@@ -68,6 +69,7 @@ def test_public_names_of_template_are_unchanged() -> None:
         *("ObjectKeyPrefix", "ObjectKeyPattern", "DefaultBusinessPhone", "DryRun", "MaxConcurrency"),
         *("LogRetentionDays", "Architecture", "VerifyAbsence", "ConcurrentCalls", "LagObjectiveSeconds", "AlarmEmail"),
         *("DeploymentPreference", "KmsKeyArn", "SweepEveryDays"),
+        "OutcomeEventBusName",
         *("AlarmTopicArn", "PermissionsBoundaryArn", "RolePath", "MediaIndexTableName", "IdempotencyTableName"),
     } == TEMPLATE["Parameters"].keys()
     assert {
@@ -288,6 +290,12 @@ def test_environment_has_exactly_the_settings_that_code_reads(
     assert variables.keys() == read - {"ABSENCE_PROOF_INTERVAL_S"}  # which only tests set
 
 
+def test_function_may_publish_its_outcomes_on_the_named_bus_alone() -> None:
+    statement = permissions("DeleteMediaRole")["PublishOutcomes"]
+    assert statement["Resource"]["Fn::Sub"].endswith(":${AWS::AccountId}:event-bus/${OutcomeEventBusName}")
+    assert statement["Condition"] == {"ForAllValues:StringEquals": {"events:source": [SOURCE]}}
+
+
 def test_default_key_pattern_is_that_of_code() -> None:
     assert TEMPLATE["Parameters"]["ObjectKeyPattern"]["Default"] == DEFAULT_OBJECT_KEY_PATTERN
 
@@ -324,6 +332,7 @@ SHARED = {
                     "sqs:GetQueueAttributes",
                 ],
                 "SendDeadLetters": "sqs:SendMessage",
+                "PublishOutcomes": "events:PutEvents",
                 "WriteIdempotencyRecords": [
                     "dynamodb:GetItem",
                     "dynamodb:PutItem",

@@ -11,7 +11,7 @@ from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.provider.absence import AbsenceExperiments, Proof
 from media_cleanup.request import Attempt, Request
-from media_cleanup.result import Handled, Result
+from media_cleanup.result import Confirmation, Handled, Result
 from media_cleanup.verify_absence import MAX_MEDIA, VerifyAbsence
 from tests.conftest import PHONE, Context
 
@@ -48,7 +48,8 @@ class Fakes:
         self._fail(fails=self.unwritable)
         del self.ages_s[media]
 
-    def confirm(self, media: Media) -> None:
+    def confirm(self, media: Media, confirmation: Confirmation) -> None:
+        assert (confirmation.outcome, confirmation.reason) == (Outcome.ALREADY_GONE, Reason.VERIFIED_ABSENT)
         self.confirmed.append(media)
 
     def _fail(self, *, fails: bool) -> None:

@@ -51,6 +51,7 @@ class DeleteMedia:
     ) -> None:
         self.settings = settings
         self.queue_url = settings.deletion_queue_url
+        self.event_bus = settings.outcome_event_bus
         self.clients = clients
         self._gateway = gateway
         self._verification = VerifyAbsence(verifier, records, settings.absence_proof_interval_s)
@@ -150,7 +151,7 @@ class DeleteMedia:
     def _delete_with_links(self, media: Media, links: list[Link], attempt: Attempt) -> Result:
         """Delete a media file and, once that is confirmed, the object's links to it."""
         result = replace(self._delete(media, attempt), links=tuple(links))
-        if result.outcome in {Outcome.DELETED, Outcome.ALREADY_GONE}:
+        if result.is_gone and not self.event_bus:  # else after its event: without the link, a repeat would have none
             self._remove_links(result, attempt)
         if result.reason is Reason.REFUSED_BY_PROVIDER:
             self._update_links(result, self._index.mark_refused, attempt, "link_not_marked")  # for the sweep
@@ -199,8 +200,13 @@ class DeleteMedia:
         self._verification.verify(handled)
         for each in handled:
             for result in each.results:
-                if result.reason is Reason.VERIFIED_ABSENT:
+                if result.reason is Reason.VERIFIED_ABSENT and not self.event_bus:
                     self._remove_links(result, each.attempt)
+
+    def settle(self, result: Result, attempt: Attempt) -> None:
+        """Remove the links of a media file that is gone, once its event is accepted."""
+        if result.is_gone:
+            self._remove_links(result, attempt)
 
 
 def _rejected(detail: str) -> Result:

@@ -20,6 +20,7 @@ class IndexMedia:
 
     log_profile = LINKING
     queue_url = None  # redelivery by the queue's own visibility timeout
+    event_bus = None
 
     def __init__(self, settings: IndexMediaSettings, clients: AwsClients) -> None:
         self.settings = settings
@@ -58,6 +59,9 @@ class IndexMedia:
 
     def verify(self, handled: Sequence[Handled]) -> None:
         """Do nothing: a link needs no verification."""
+
+    def settle(self, result: Result, attempt: Attempt) -> None:
+        """Do nothing: links have no outcome events."""
 
     def _link_by_labels(self, event: ObjectEvent, obj: S3Object, attempt: Attempt) -> list[Result]:
         """Link an object by its metadata or its tags, depending on the event; by both where it is a request."""

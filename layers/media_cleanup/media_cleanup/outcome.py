@@ -57,3 +57,4 @@ class Reason(StrEnum):
     SSE_C_OBJECT = "sse_c_object"  # the object is encrypted with a customer-provided key, so it cannot be looked at
     REFUSED_BY_PROVIDER = "refused_by_provider"  # 1001, 1002, 9000, 9002, 9006
     GAVE_UP = "gave_up"  # unavailable at the last receive; followed by the last reason
+    EVENT_NOT_PUBLISHED = "event_not_published"  # of a dead letter: the outcome stands, its event was not accepted

@@ -66,6 +66,23 @@ class Malformed:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asked for a deletion or a link, and why, as far as the event or message says; None where it does not.
+
+    `requester` is S3's name of the account, principal or service, `deletion_reason` S3's reason, `requested_by` the
+    name in a message. `version_id` is the event's own: after the creation of a delete marker, that of the marker.
+    """
+
+    version_id: str | None = None
+    requester: str | None = None
+    deletion_reason: str | None = None
+    requested_by: str | None = None
+
+
+NO_ORIGIN = Origin()
+
+
 Action = Media | ObjectEvent | LinkRequest | Ignored | Malformed
 
 
@@ -80,6 +97,7 @@ class Request:
     action: Action
     occurred_ms: int | None = None
     message: Mapping[str, Any] | None = None
+    origin: Origin = NO_ORIGIN
 
     @property
     def obj(self) -> S3Object | None:

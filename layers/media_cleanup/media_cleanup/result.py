@@ -3,11 +3,21 @@
 from dataclasses import dataclass, field, replace
 
 from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
-from media_cleanup.model import Link, Media, S3Object
+from media_cleanup.model import Link, Media
 from media_cleanup.outcome import Outcome, Reason
-from media_cleanup.request import Attempt, Request
+from media_cleanup.request import NO_ORIGIN, Attempt, Origin, Request
 
 _AUTHENTICATION_REASONS = {Reason.CREDENTIALS_REFUSED, Reason.CREDENTIALS_UNUSABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The confirmed end of a media file, as the idempotency table records it; `confirmed_ms` is a Unix time."""
+
+    outcome: Outcome
+    reason: Reason | None
+    provider_code: int | None
+    confirmed_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,9 +26,10 @@ class Result:
 
     `detail` explains `reason`; `last_reason` is the reason before giving up. `provider_*`, `http_status`,
     `retry_after_s` (seconds) and `latency_ms` come from NXCloud's response. `confirmed_ms` is the time of NXCloud's
-    confirmation, `occurred_ms` that of the S3 event, both as Unix milliseconds. The runner sets `bucket`, `key` and
-    `occurred_ms`; the use case sets everything else. `may_be_absent`: NXCloud's failure may mean that
-    there is no such media file; `links` are those to remove once it is gone.
+    confirmation, `occurred_ms` that of the S3 event, both as Unix milliseconds. The runner sets `bucket`, `key`,
+    `occurred_ms` and `origin`; the use case sets everything else. `may_be_absent`: NXCloud's failure may mean that
+    there is no such media file; `links` are those to remove once it is gone. `recorded` is the confirmation that a
+    `remembered` result repeats.
     """
 
     outcome: Outcome
@@ -29,6 +40,7 @@ class Result:
     bucket: str | None = None
     key: str | None = None
     occurred_ms: int | None = None
+    origin: Origin = NO_ORIGIN
     provider_code: int | None = None
     provider_message: str | None = None
     http_status: int | None = None
@@ -37,6 +49,7 @@ class Result:
     confirmed_ms: int | None = None
     may_be_absent: bool = False
     links: tuple[Link, ...] = ()
+    recorded: Confirmation | None = None
 
     @classmethod
     def unavailable(cls, error: DependencyUnavailable, media: Media | None = None) -> "Result":
@@ -54,6 +67,19 @@ class Result:
         return ": ".join(part for part in (self.reason, self.last_reason, self.detail) if part) or None
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the media file is gone."""
+        return self.outcome in {Outcome.DELETED, Outcome.ALREADY_GONE}
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """The confirmation that this result is, or that it repeats; None where nothing was confirmed."""
+        if self.recorded or self.confirmed_ms is None:
+            return self.recorded
+        code = None if self.reason is Reason.VERIFIED_ABSENT else self.provider_code  # which an experiment proved
+        return Confirmation(self.outcome, self.reason, code, self.confirmed_ms)
+
+    @property
     def own_numbers(self) -> tuple[str, ...]:
         """The phone numbers of the result's media file, which are masked wherever its texts are shown."""
         return (self.media.business_phone,) if self.media else ()
@@ -63,11 +89,10 @@ class Result:
         """Whether the credentials need attention."""
         return bool(_AUTHENTICATION_REASONS & {self.reason, self.last_reason})
 
-    def with_object(self, obj: S3Object | None, occurred_ms: int | None) -> "Result":
-        """Return a copy with the request's object and event time."""
-        if obj is None:
-            return replace(self, occurred_ms=occurred_ms)
-        return replace(self, bucket=obj.bucket, key=obj.key, occurred_ms=occurred_ms)
+    def of_request(self, request: Request) -> "Result":
+        """Return a copy with the request's object, event time and origin."""
+        result = replace(self, occurred_ms=request.occurred_ms, origin=request.origin)
+        return replace(result, bucket=request.obj.bucket, key=request.obj.key) if request.obj else result
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class DeleteMediaSettings:
     verify_absence: bool
     absence_proof_interval_s: float
     concurrent_calls: int
+    outcome_event_bus: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "DeleteMediaSettings":
@@ -58,6 +59,7 @@ class DeleteMediaSettings:
             verify_absence=_one_of(environment, "VERIFY_ABSENCE", ("true", "false")) == "true",
             absence_proof_interval_s=_seconds("ABSENCE_PROOF_INTERVAL_S", environment, "3600"),
             concurrent_calls=_concurrent_calls(environment.get("CONCURRENT_CALLS") or "10"),
+            outcome_event_bus=_event_bus(environment.get("OUTCOME_EVENT_BUS", "")),
         )
 
 
@@ -210,6 +212,12 @@ def _concurrent_calls(text: str) -> int:
     if not re.fullmatch("[1-9]|10", text):  # boto3 and requests keep ten connections
         raise SettingsError("CONCURRENT_CALLS must be a whole number from 1 to 10")
     return int(text)
+
+
+def _event_bus(text: str) -> str | None:
+    if not re.fullmatch("[A-Za-z0-9._/-]{0,256}", text):
+        raise SettingsError("OUTCOME_EVENT_BUS must be the name of an event bus: letters, digits and . _ / -")
+    return text or None
 
 
 def _days(text: str) -> int:

@@ -15,7 +15,7 @@ from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.provider.absence import AbsenceExperiments, Proof
 from media_cleanup.request import Attempt
-from media_cleanup.result import Handled, Result
+from media_cleanup.result import Confirmation, Handled, Result
 from nxcloud import system_clock_ms
 
 FIRST_ATTEMPT = 3  # trouble of the moment has passed by then, and a call that cannot succeed is not worth more
@@ -24,9 +24,9 @@ MAX_MEDIA = 100  # in one experiment
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What is known about a media file after this batch: absent, or why not, and when to ask again."""
+    """What is known about a media file after this batch: absent at `confirmed_ms`, or why not, and when to ask next."""
 
-    absent: bool = False
+    confirmed_ms: int | None = None
     reason: Reason = Reason.PROVIDER_FAILED
     detail: str | None = None
     retry_after_s: int = 0
@@ -91,8 +91,10 @@ class VerifyAbsence:
                 return self._proven_once(0)
         except DependencyUnavailable as error:
             return _not_verified(error)
-        self._records.confirm(media)
-        return _Verdict(absent=True)
+        confirmed_ms = system_clock_ms()
+        confirmation = Confirmation(Outcome.ALREADY_GONE, Reason.VERIFIED_ABSENT, None, confirmed_ms)
+        self._records.confirm(media, confirmation)
+        return _Verdict(confirmed_ms)
 
     def _proven_once(self, age_s: float) -> _Verdict:
         return _Verdict(detail="absence proven once of twice", retry_after_s=ceil(self._interval_s - age_s))
@@ -107,13 +109,13 @@ def _not_verified(error: DependencyUnavailable) -> _Verdict:
 
 
 def _apply(verdict: _Verdict, result: Result) -> Result:
-    if verdict.absent:
+    if verdict.confirmed_ms is not None:
         return replace(
             result,
             outcome=Outcome.ALREADY_GONE,
             reason=Reason.VERIFIED_ABSENT,
             detail=None,
             retry_after_s=None,
-            confirmed_ms=system_clock_ms(),
+            confirmed_ms=verdict.confirmed_ms,
         )
     return replace(result, reason=verdict.reason, detail=verdict.detail, retry_after_s=verdict.retry_after_s)

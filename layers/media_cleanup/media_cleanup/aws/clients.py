@@ -14,6 +14,7 @@ from media_cleanup.outcome import Reason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
@@ -34,6 +35,11 @@ class AwsClients:
     def dynamodb(self) -> "DynamoDBClient":
         """The client of DynamoDB."""
         return self._client("dynamodb")  # type: ignore[no-any-return]  # as the signature declares
+
+    @property
+    def events(self) -> "EventBridgeClient":
+        """The client of EventBridge."""
+        return self._client("events")  # type: ignore[no-any-return]  # as the signature declares
 
     @property
     def s3(self) -> "S3Client":

@@ -6,6 +6,7 @@ which of its writes failed.
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from threading import Lock
 from typing import Any
 
@@ -14,12 +15,13 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyItemAlreadyExistsError,
     IdempotencyItemNotFoundError,
 )
+from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
 from media_cleanup.aws.clients import AWS_ERRORS, AwsClients, describe_error, unavailable_as
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import Attempt
-from media_cleanup.result import Result
+from media_cleanup.result import Confirmation, Result
 from media_cleanup.telemetry import logger
 
 DAY_S = 24 * 3600
@@ -52,7 +54,8 @@ class DeletionRecords:
                 self._confirmations.save_inprogress(data, attempt.remaining_ms)
         except IdempotencyItemAlreadyExistsError as error:
             if error.old_data_record and error.old_data_record.status == "COMPLETED":
-                return Result(outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, media=media)
+                recorded = _confirmation(error.old_data_record)
+                return Result(outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, media=media, recorded=recorded)
             return Result(outcome=Outcome.UNAVAILABLE, reason=Reason.IN_PROGRESS, media=media)
         confirmed = False
         try:
@@ -60,15 +63,16 @@ class DeletionRecords:
             confirmed = result.outcome is Outcome.DELETED
         finally:
             if confirmed:
-                self.confirm(media)
+                self.confirm(media, result.confirmation)
             else:
                 self._release(media)
         return result
 
-    def confirm(self, media: Media) -> None:
+    def confirm(self, media: Media, confirmation: Confirmation | None) -> None:
         """Record that a media file is gone. A failing write is logged, never raised: a repeat may call once more."""
+        facts = asdict(confirmation) if confirmation else {}
         try:
-            self._confirmations.save_success(_data(media), result={})
+            self._confirmations.save_success(_data(media), result=facts)
         except AWS_ERRORS as error:
             extra = {"error": describe_error(error), "media_id": media.media_id}
             logger.warning("idempotency_record_not_saved", extra=extra)
@@ -151,6 +155,15 @@ class DeletionRecords:
                 store.configure(config, key_prefix=key_prefix)
                 self._stores[key_prefix] = store
             return self._stores[key_prefix]
+
+
+def _confirmation(record: DataRecord) -> Confirmation:
+    """Return what a record says; those of versions before the outcome events say no more than their expiry."""
+    match record.response_json_as_dict():
+        case {"outcome": outcome, "reason": reason, "provider_code": code, "confirmed_ms": confirmed_ms}:
+            return Confirmation(Outcome(outcome), Reason(reason) if reason else None, code, confirmed_ms)
+    confirmed_s = int(record.expiry_timestamp or CONFIRMATION_TTL_S) - CONFIRMATION_TTL_S
+    return Confirmation(Outcome.ALREADY_GONE, Reason.REMEMBERED, None, confirmed_s * 1000)
 
 
 def _data(media: Media, *more: str) -> Any:  # noqa: ANN401 (Powertools declares a dict, and hashes any JSON)

@@ -2,18 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from media_cleanup.aws.clients import AWS_ERRORS, AwsClients, describe_error
 from media_cleanup.masking import mask_numbers
-from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.outcome import Outcome
 from media_cleanup.reporting import Delivery
-from media_cleanup.request import MIN_CALL_MS, Deadline, Request
+from media_cleanup.request import Deadline, Request
 from media_cleanup.result import Result
 from media_cleanup.telemetry import logger
+from media_cleanup.triggers.batches import send_in_batches
 from media_cleanup.triggers.runner import RequestHandler
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 MAX_ATTRIBUTE_CHARACTERS = 256
 MAX_SEPARATE_PARTS = 10
-MAX_BATCH_ENTRIES = 10
-MAX_BATCH_CHARACTERS = 200_000  # of bodies and attributes, so that a batch fits in 1 MiB whatever its characters
 # Characters that SQS refuses in an attribute (source: Amazon SQS API Reference, "SendMessage")
 _REFUSED_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -66,16 +65,14 @@ def send_dead_letters(handler: RequestHandler, letters: Sequence[DeadLetter], de
     Returns the positions of those that were not accepted.
     """
     queue_url = handler.settings.dead_letter_queue_url
-    unsent: set[int] = set()
-    for batch in _batches(letters):
-        if deadline.get_remaining_time_in_millis() < MIN_CALL_MS:
-            errors: dict[int, str] = dict.fromkeys(batch, Reason.OUT_OF_TIME)
-        else:
-            errors = _send_batch(handler.clients, queue_url, {number: letters[number] for number in batch})
-        for error in sorted(set(errors.values())):
-            logger.error("dead_letter_send_failed", extra={"error": error, "queue_url": queue_url})
-        unsent |= errors.keys()
-    return unsent
+
+    def send(batch: list[int]) -> dict[int, str]:
+        return _send_batch(handler.clients, queue_url, {number: letters[number] for number in batch})
+
+    unsent = send_in_batches([letter.characters for letter in letters], send, deadline)
+    for error in sorted(set(unsent.values())):
+        logger.error("dead_letter_send_failed", extra={"error": error, "queue_url": queue_url})
+    return set(unsent)
 
 
 def _send_batch(clients: AwsClients, queue_url: str, letters: Mapping[int, DeadLetter]) -> dict[int, str]:
@@ -89,20 +86,6 @@ def _send_batch(clients: AwsClients, queue_url: str, letters: Mapping[int, DeadL
     except AWS_ERRORS as error:
         return dict.fromkeys(letters, describe_error(error))
     return {int(failure["Id"]): failure["Code"] for failure in response.get("Failed", [])}
-
-
-def _batches(letters: Sequence[DeadLetter]) -> Iterator[list[int]]:
-    """The positions of dead letters, in batches that SQS accepts."""
-    batch: list[int] = []
-    characters = 0
-    for number, letter in enumerate(letters):
-        if batch and (len(batch) == MAX_BATCH_ENTRIES or characters + letter.characters > MAX_BATCH_CHARACTERS):
-            yield batch
-            batch, characters = [], 0
-        batch.append(number)
-        characters += letter.characters
-    if batch:
-        yield batch
 
 
 def dead_letter_attributes(

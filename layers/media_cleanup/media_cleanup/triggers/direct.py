@@ -1,29 +1,57 @@
 """Direct invocation, without a queue: S3, EventBridge, SNS, or a caller's payload."""
 
-from typing import Any
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from media_cleanup.errors import RequestsFailedError
 from media_cleanup.outcome import Outcome
 from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import FINISH_MS_PER_REQUEST, Attempt, Deadline
 from media_cleanup.result import Handled
+from media_cleanup.triggers.outcome_events import publications, publish
 from media_cleanup.triggers.parsing import detect_trigger, parse_payload
 from media_cleanup.triggers.runner import RequestHandler, handle_all
 
 
-def process_direct_invocation(event: object, handler: RequestHandler, deadline: Deadline) -> dict[str, Any]:
+class Invocation(Deadline, Protocol):
+    """The invocation; Lambda's context is one. Lambda retries an asynchronous event with the same id."""
+
+    @property
+    def aws_request_id(self) -> str:
+        """The id of the invocation."""
+
+
+def process_direct_invocation(event: object, handler: RequestHandler, invocation: Invocation) -> dict[str, Any]:
     """Handle all requests of an event, and return their log fields. Raises RequestsFailedError if any failed."""
     delivery = Delivery(trigger=detect_trigger(event))
     requests = parse_payload(event, handler.settings.default_business_phone)
-    attempt = Attempt(delivery.attempt, deadline, reserve_ms=FINISH_MS_PER_REQUEST * len(requests))
+    attempt = Attempt(delivery.attempt, invocation, reserve_ms=FINISH_MS_PER_REQUEST * len(requests))
     work = [Handled(request, attempt) for request in requests]
     handle_all(handler, work)
     lines = [report(handler.log_profile, result, delivery) for each in work for result in each.results]
     failed = [line for line in lines if line["outcome"] in {Outcome.REJECTED, Outcome.UNAVAILABLE}]
+    errors = _publish(handler, work, delivery, invocation)
     if failed:
         causes = "; ".join(sorted({f"{line['outcome']}: {_cause(line)}" for line in failed}))
         raise RequestsFailedError(f"{len(failed)} of {len(lines)} requests failed: {causes}")
+    if errors:
+        raise RequestsFailedError(
+            f"{len(errors)} outcome events were not accepted by the event bus {handler.event_bus}: "
+            f"{'; '.join(sorted(set(errors.values())))}. The outcomes stand; invoke again to publish them"
+        )
     return {"results": lines}
+
+
+def _publish(
+    handler: RequestHandler, work: Sequence[Handled], delivery: Delivery, invocation: Invocation
+) -> dict[int, str]:
+    """Publish the events of all final outcomes. Returns the errors of those that are not accepted."""
+    if handler.event_bus is None:
+        return {}
+    results = [(each.attempt, result) for each in work for result in each.results]
+    items = publications(results, delivery, invocation.aws_request_id, round(time.time() * 1000))
+    return publish(handler, handler.event_bus, items, invocation)
 
 
 def _cause(line: dict[str, Any]) -> str:

@@ -15,9 +15,20 @@ from media_cleanup.errors import InvalidMediaError, InvalidObjectError, Malforme
 from media_cleanup.masking import mask_numbers
 from media_cleanup.model import Media, S3Object
 from media_cleanup.outcome import Reason
-from media_cleanup.request import Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType, Request
+from media_cleanup.request import (
+    NO_ORIGIN,
+    Ignored,
+    LinkRequest,
+    Malformed,
+    ObjectEvent,
+    ObjectEventType,
+    Origin,
+    Request,
+)
 
 MAX_ENVELOPES = 8
+MAX_NAME_CHARACTERS = 256  # of a requester, a reason, and a name in a message
+MAX_VERSION_ID_CHARACTERS = 1024
 S3_EVENT_MAJOR_VERSION = "2"
 S3_BATCH_SCHEMA = "2.0"
 _ETAG = re.compile(r"[!#-~]{1,256}")
@@ -36,6 +47,7 @@ _EVENT_TYPES = {
     "ObjectRestore:Delete": ObjectEventType.UNKNOWN,
     "Object Restore Expired": ObjectEventType.UNKNOWN,
 }
+_LIFECYCLE_EXPIRATION = "Lifecycle Expiration"  # in EventBridge's words
 _REMOVAL_WORDS = re.compile("delet|remov|expir", re.IGNORECASE)
 _CLOUDTRAIL = "AWS API Call via CloudTrail"
 _CLOUDTRAIL_REMOVALS = {"DeleteObject", "DeleteObjects"}  # no other call deletes objects
@@ -70,6 +82,7 @@ def parse_body(body: object, default_business_phone: str | None) -> list[Request
 
 def parse_payload(payload: object, default_business_phone: str | None) -> list[Request]:
     """Parse a payload to requests, at least one. Never raises: a malformed payload is a request with the error."""
+    content = None
     try:
         content = _unwrap(payload)
         match content:
@@ -78,13 +91,15 @@ def parse_payload(payload: object, default_business_phone: str | None) -> list[R
             case {"Records": []}:
                 return [Request(Ignored(Reason.EMPTY))]
             case {"media_id": _} | {"Media-ID": _}:
-                return [Request(_parse_media_message(content, default_business_phone))]
+                action = _parse_media_message(content, default_business_phone)
+                return [Request(action, origin=_origin_of_message(content))]
             case {"bucket": _, "key": _}:
-                return [Request(ObjectEvent(ObjectEventType.REQUESTED, "request", _parse_object(content)))]
+                requested = ObjectEvent(ObjectEventType.REQUESTED, "request", _parse_object(content))
+                return [Request(requested, origin=_origin_of_message(content))]
             case _:
                 return [_parse_event(content)]
     except (MalformedError, InvalidMediaError, InvalidObjectError) as error:
-        return [Request(Malformed(str(error)))]
+        return [Request(Malformed(str(error)), origin=_origin_of_message(content))]
 
 
 def parse_batch_tasks(event: Mapping[str, Any]) -> dict[str, Request]:
@@ -193,7 +208,17 @@ def _parse_s3_record(record: Mapping[str, Any]) -> Request:
         obj.get("sequencer"),
         delete_marker=kind == "DeleteMarkerCreated",
     )
-    return Request(event, _unix_ms(record.get("eventTime")))
+    reason = _LIFECYCLE_EXPIRATION if family == "LifecycleExpiration" else None  # other events name none
+    origin = Origin(_version_id(obj.get("versionId")), _principal_id(record.get("userIdentity")), reason)
+    return Request(event, _unix_ms(record.get("eventTime")), origin=origin)
+
+
+def _principal_id(user_identity: object) -> str | None:
+    match user_identity:
+        case {"principalId": principal_id}:
+            return _bounded(principal_id)
+        case _:
+            return None
 
 
 def _parse_eventbridge_event(name: str, detail: Mapping[str, Any], time: object) -> Request:
@@ -211,7 +236,9 @@ def _parse_eventbridge_event(name: str, detail: Mapping[str, Any], time: object)
         obj.get("sequencer"),
         delete_marker=detail.get("deletion-type") == "Delete Marker Created",
     )
-    return Request(event, _unix_ms(time))
+    reason = _bounded(detail.get("reason")) if event.type is ObjectEventType.REMOVED else None
+    origin = Origin(_version_id(obj.get("version-id")), _bounded(detail.get("requester")), reason)
+    return Request(event, _unix_ms(time), origin=origin)
 
 
 def _event_type(name: str) -> ObjectEventType:
@@ -271,6 +298,25 @@ def _parse_media_message(message: Mapping[str, Any], default_business_phone: str
         raise MalformedError("business_phone is missing, and DEFAULT_BUSINESS_PHONE is not set")
     media = Media.parse(business_phone, message.get("media_id", message.get("Media-ID")))
     return LinkRequest(_parse_object(message), media) if "bucket" in message or "key" in message else media
+
+
+def _origin_of_message(message: Any) -> Origin:  # noqa: ANN401 (any JSON)
+    """What a message, even a malformed one, says about its origin."""
+    match message:
+        case {"media_id": _} | {"Media-ID": _} | {"bucket": _, "key": _}:
+            requested_by = _bounded(message.get("requested_by"))
+            return Origin(_version_id(message.get("version_id")), requested_by=requested_by)
+        case _:
+            return NO_ORIGIN
+
+
+def _bounded(value: object, characters: int = MAX_NAME_CHARACTERS) -> str | None:
+    """Text of an event or message, cut to a length; None for another type, or nothing."""
+    return value[:characters] or None if isinstance(value, str) else None
+
+
+def _version_id(value: object) -> str | None:
+    return _bounded(value, MAX_VERSION_ID_CHARACTERS)
 
 
 def _load_json(text: object) -> Any:  # noqa: ANN401 (any JSON)

@@ -32,6 +32,10 @@ class RequestHandler(Protocol):
     def queue_url(self) -> str | None:
         """The queue whose messages are redelivered by the backoff schedule; None for its own visibility timeout."""
 
+    @property
+    def event_bus(self) -> str | None:
+        """The event bus for outcome events; None for no events."""
+
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result, or one for each of its media files.
 
@@ -40,6 +44,9 @@ class RequestHandler(Protocol):
 
     def verify(self, handled: Sequence[Handled]) -> None:
         """Replace results that further questions improve, after all requests have been handled."""
+
+    def settle(self, result: Result, attempt: Attempt) -> None:
+        """Do what has to wait for the acceptance of a result's outcome event."""
 
 
 def handle_all(handler: RequestHandler, work: Sequence[Handled]) -> None:
@@ -69,7 +76,7 @@ def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -
     except Exception as error:  # noqa: BLE001 (a bug: its location is reported, its text may hold secrets)
         location = error_location(error)
         results = [Result(outcome=Outcome.UNAVAILABLE, reason=Reason.INTERNAL_ERROR, detail=location)]
-    return [result.with_object(request.obj, request.occurred_ms) for result in results]
+    return [result.of_request(request) for result in results]
 
 
 def _handle_in_time(handler: RequestHandler, action: Action, attempt: Attempt) -> list[Result]:

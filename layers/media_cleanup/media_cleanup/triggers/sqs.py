@@ -1,7 +1,8 @@
 """SQS: handles a batch of messages, then finishes each: done, redelivered after a delay, or dead-lettered."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import random
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,11 @@ from media_cleanup.aws.clients import AWS_ERRORS, describe_error
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import FINISH_MS_PER_REQUEST, MIN_CALL_MS, Attempt, Deadline, Request
-from media_cleanup.result import Handled
+from media_cleanup.result import Handled, Result
 from media_cleanup.telemetry import count_internal_error, logger
 from media_cleanup.triggers.backoff import AFTER_VISIBILITY_TIMEOUT, Redelivery, backoff_s, give_up
-from media_cleanup.triggers.dead_letters import DeadLetter, dead_letters, send_dead_letters
+from media_cleanup.triggers.dead_letters import DeadLetter, dead_letter_attributes, dead_letters, send_dead_letters
+from media_cleanup.triggers.outcome_events import Publication, publications, publish
 from media_cleanup.triggers.parsing import parse_body
 from media_cleanup.triggers.runner import RequestHandler, error_location, handle_all
 
@@ -48,6 +50,9 @@ def process_sqs_batch(event: dict[str, Any], handler: RequestHandler, deadline: 
     handle_all(handler, [part for message in messages for part in message.parts])
     finished = [_finish_safely(handler, message) for message in messages]
     finished = _send_all_dead_letters(handler, finished, deadline)
+    if handler.event_bus:
+        finished = _publish_all(handler, handler.event_bus, messages, finished, deadline)
+        finished = _send_all_dead_letters(handler, finished, deadline)
     redelivered = [(message, end.redelivery) for message, end in zip(messages, finished, strict=True) if end.redelivery]
     _set_visibility_timeouts(handler, redelivered, deadline)
     return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message, _ in redelivered]}
@@ -65,7 +70,51 @@ def _send_all_dead_letters(
         count_internal_error()
         unsent = set(range(len(letters)))
     failed = {letters[position][0] for position in unsent}
-    return [_Finished(AFTER_VISIBILITY_TIMEOUT) if number in failed else end for number, end in enumerate(finished)]
+    return [
+        _Finished(AFTER_VISIBILITY_TIMEOUT) if number in failed else replace(end, dead_letters=())
+        for number, end in enumerate(finished)
+    ]
+
+
+def _publish_all(
+    handler: RequestHandler,
+    event_bus: str,
+    messages: Sequence[_Message],
+    finished: Sequence[_Finished],
+    deadline: Deadline,
+) -> list[_Finished]:
+    """Publish all outcome events of a batch. A message stays on its queue until all of its events are accepted."""
+    ends = list(zip(messages, finished, strict=True))
+    now_ms = round(time.time() * 1000)
+    try:
+        items = [(number, item) for number, end in enumerate(ends) for item in _publications(*end, now_ms)]
+        errors = publish(handler, event_bus, [item for _, item in items], deadline)
+        failed = {items[position][0]: error for position, error in errors.items()}
+    except Exception as error:  # noqa: BLE001 (a bug, which must not lose an event)
+        logger.error("message_processing_failed", extra={"error": error_location(error)})
+        count_internal_error()
+        failed = dict.fromkeys(range(len(ends)), Reason.INTERNAL_ERROR.value)
+    return [
+        _not_published(message, failed[number]) if number in failed and end.redelivery is None else end
+        for number, (message, end) in enumerate(ends)
+    ]
+
+
+def _publications(message: _Message, end: _Finished, now_ms: int) -> list[Publication]:
+    attempt = message.delivery.attempt
+    results = [(part.attempt, give_up(result, attempt)) for part in message.parts for result in part.results]
+    redelivered = end.redelivery is not None
+    return publications(results, message.delivery, message.message_id, now_ms, redelivered=redelivered)
+
+
+def _not_published(message: _Message, error: str) -> _Finished:
+    """Redeliver a message whose events were not accepted; at the last receive, dead-letter it: its outcomes stand."""
+    attempt = message.delivery.attempt
+    result = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.EVENT_NOT_PUBLISHED, detail=error)
+    if give_up(result, attempt).outcome is Outcome.UNAVAILABLE:
+        return _Finished(Redelivery(backoff_s(result, attempt, random())))  # noqa: S311 (jitter)
+    attributes = dead_letter_attributes(result, message.delivery, datetime.now(UTC))
+    return _Finished(dead_letters=[DeadLetter(message.body, attributes)])
 
 
 def _finish_safely(handler: RequestHandler, message: _Message) -> _Finished:
