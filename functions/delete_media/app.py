@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from media_cleanup.delete_media import DeleteMedia
+from media_cleanup.initialization import initialize
 from media_cleanup.settings import DeleteMediaSettings
 from media_cleanup.telemetry import counted_from_zero, logger, metrics
 from media_cleanup.triggers.direct import process_direct_invocation
@@ -14,8 +15,13 @@ from media_cleanup.triggers.sqs import process_sqs_batch
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# Created at the first invocation, and kept with its connections for the life of the execution environment
+# Kept with its connections for the life of the execution environment
 _delete_media = lru_cache(maxsize=1)(DeleteMedia.from_settings)
+
+
+def use_case() -> DeleteMedia:
+    """Return the use case, created in the initialization phase or by the first request. Raises SettingsError."""
+    return _delete_media(DeleteMediaSettings.from_environment(os.environ))
 
 
 @logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
@@ -23,6 +29,8 @@ _delete_media = lru_cache(maxsize=1)(DeleteMedia.from_settings)
 @counted_from_zero(*DeleteMedia.log_profile.counts)
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Return SQS's partial batch response, or the results of a direct invocation."""
-    handler = _delete_media(DeleteMediaSettings.from_environment(os.environ))
     process = process_sqs_batch if detect_trigger(event) == "sqs" else process_direct_invocation
-    return process(event, handler, context)
+    return process(event, use_case(), context)
+
+
+initialize(use_case, os.environ)

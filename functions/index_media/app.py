@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from media_cleanup.index_media import IndexMedia
+from media_cleanup.initialization import initialize
 from media_cleanup.settings import IndexMediaSettings
 from media_cleanup.telemetry import counted_from_zero, logger, metrics
 from media_cleanup.triggers.direct import process_direct_invocation
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
 
 PROCESSES = {"sqs": process_sqs_batch, "s3_batch": process_s3_batch}
 
-# Created at the first invocation, and kept with its connections for the life of the execution environment
+# Kept with its connections for the life of the execution environment
 _index_media = lru_cache(maxsize=1)(IndexMedia.from_settings)
+
+
+def use_case() -> IndexMedia:
+    """Return the use case, created in the initialization phase or by the first request. Raises SettingsError."""
+    return _index_media(IndexMediaSettings.from_environment(os.environ))
 
 
 @logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
@@ -26,6 +32,8 @@ _index_media = lru_cache(maxsize=1)(IndexMedia.from_settings)
 @counted_from_zero(*IndexMedia.log_profile.counts)
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Return SQS's partial batch response, a batch job's task results, or the results of a direct invocation."""
-    handler = _index_media(IndexMediaSettings.from_environment(os.environ))
     process = PROCESSES.get(detect_trigger(event), process_direct_invocation)
-    return process(event, handler, context)
+    return process(event, use_case(), context)
+
+
+initialize(use_case, os.environ)

@@ -4,7 +4,9 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from media_cleanup.aws.clients import AwsClients
 from media_cleanup.hourly_check import HourlyCheck
+from media_cleanup.initialization import initialize
 from media_cleanup.settings import HourlyCheckSettings, SweepIndexSettings
 from media_cleanup.sweep_index import SweepIndex
 from media_cleanup.telemetry import logger
@@ -14,14 +16,26 @@ if TYPE_CHECKING:
 
 CHECK = {"task": "check"}  # the input of the hourly schedule
 
-# Created at the first invocation, and kept with its connections for the life of the execution environment
-_sweep_index = lru_cache(maxsize=1)(SweepIndex.from_settings)
-_hourly_check = lru_cache(maxsize=1)(HourlyCheck.from_settings)
+# Kept with their connections for the life of the execution environment
+_clients = lru_cache(maxsize=1)(AwsClients)
+_sweep_index = lru_cache(maxsize=1)(SweepIndex)
+_hourly_check = lru_cache(maxsize=1)(HourlyCheck)
+
+
+def sweep() -> SweepIndex:
+    """Return the sweep, created in the initialization phase or by the first slice. Raises SettingsError."""
+    return _sweep_index(SweepIndexSettings.from_environment(os.environ), _clients())
+
+
+def hourly_check() -> HourlyCheck:
+    """Return the check, which shares the sweep's clients. Raises SettingsError."""
+    return _hourly_check(HourlyCheckSettings.from_environment(os.environ), _clients())
 
 
 @logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
 def lambda_handler(event: object, context: "LambdaContext") -> dict[str, int]:
     """Check the stack, or sweep a slice of the index. Returns counts."""
-    if event == CHECK:
-        return _hourly_check(HourlyCheckSettings.from_environment(os.environ)).check()
-    return _sweep_index(SweepIndexSettings.from_environment(os.environ)).sweep_slice(context)
+    return hourly_check().check() if event == CHECK else sweep().sweep_slice(context)
+
+
+initialize(sweep, os.environ)

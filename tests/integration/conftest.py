@@ -1,7 +1,6 @@
 """The functions in this process: their own code and libraries, moto for AWS, the fake NXCloud for the provider."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from types import SimpleNamespace
@@ -17,7 +16,6 @@ from localdev.fake_nxcloud import FakeNxCloud
 from localdev.tables import create_idempotency_table, create_index_table
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.delete_media import DeleteMedia
-from media_cleanup.settings import DeleteMediaSettings, IndexMediaSettings, SweepIndexSettings
 from sweep_index import app as sweep_index_app
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE, Context, sample
 
@@ -70,8 +68,7 @@ class Environment:
     @property
     def delete_media_handler(self) -> DeleteMedia:
         """The deletion function's handler."""
-        settings = DeleteMediaSettings.from_environment(os.environ)
-        return delete_media_app._delete_media(settings)  # noqa: SLF001 (its execution environment)
+        return delete_media_app.use_case()
 
     @property
     def delete_media_clients(self) -> AwsClients:
@@ -81,14 +78,12 @@ class Environment:
     @property
     def index_media_clients(self) -> AwsClients:
         """The index function's own clients."""
-        settings = IndexMediaSettings.from_environment(os.environ)
-        return index_media_app._index_media(settings).clients  # noqa: SLF001 (its execution environment)
+        return index_media_app.use_case().clients
 
     @property
     def sweep_index_clients(self) -> AwsClients:
         """The sweep function's own clients."""
-        settings = SweepIndexSettings.from_environment(os.environ)
-        return sweep_index_app._sweep_index(settings).clients  # noqa: SLF001 (its execution environment)
+        return sweep_index_app.sweep().clients
 
     @property
     def log_lines(self) -> list[dict[str, Any]]:
@@ -168,8 +163,10 @@ def environment(
     capsys: pytest.CaptureFixture[str],
 ) -> Environment:
     """New execution environments of the functions, with the resources that the template gives them."""
-    for each in (delete_media_app._delete_media, index_media_app._index_media, sweep_index_app._sweep_index):  # noqa: SLF001 (the next invocation is a cold start)
-        each.cache_clear()
+    for app in (delete_media_app, index_media_app, sweep_index_app):
+        for cached in vars(app).values():
+            if hasattr(cached, "cache_clear"):  # the next invocation is the first of its execution environment
+                cached.cache_clear()
     secret = {"accessKey": CREDENTIALS.access_key, "accessSecret": CREDENTIALS.access_secret}
     AWS.secretsmanager.create_secret(Name=SECRET, SecretString=json.dumps(secret))
     AWS.s3.create_bucket(Bucket=BUCKET)

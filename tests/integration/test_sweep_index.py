@@ -36,7 +36,7 @@ def clock(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Clock:  
         def __init__(self, settings: SweepIndexSettings, clients: AwsClients) -> None:
             super().__init__(settings, clients, lambda: clock.now_s, clock.sleep)
 
-    monkeypatch.setattr(app, "_sweep_index", cache(ClockedSweep.from_settings))
+    monkeypatch.setattr(app, "_sweep_index", cache(ClockedSweep))
     return clock
 
 

@@ -122,7 +122,7 @@ def test_sweep_ends_in_time_and_goes_on(environment: Environment, monkeypatch: p
         def __init__(self, settings: SweepIndexSettings, clients: AwsClients) -> None:
             super().__init__(settings, clients, sleep=spend)
 
-    monkeypatch.setattr(sweep_index_app, "_sweep_index", cache(SlowSweep.from_settings))
+    monkeypatch.setattr(sweep_index_app, "_sweep_index", cache(SlowSweep))
     requested: list[int] = []
     while len(requested) < 60 and sum(requested) < 150:
         contexts.append(SlowContext(environment.sweep_index_clients, 1000))

@@ -101,8 +101,9 @@ def test_nxcloud_module_imports_no_media_cleanup_and_no_aws(name: str) -> None:
 
 @pytest.mark.parametrize("function", ["delete_media", "index_media", "sweep_index"])
 def test_function_imports_use_case_settings_and_triggers_alone(function: str) -> None:
-    allowed = (f"media_cleanup.{function}", "media_cleanup.settings", "media_cleanup.telemetry")
-    second = ("media_cleanup.hourly_check",) if function == "sweep_index" else ()  # the use case of its second schedule
+    allowed = tuple(f"media_cleanup.{name}" for name in (function, "initialization", "settings", "telemetry"))
+    # The use case of its second schedule, and the clients that both share
+    second = ("media_cleanup.hourly_check", "media_cleanup.aws.clients") if function == "sweep_index" else ()
     imported = {each for each in IMPORTS[f"{function}.app"] if each.partition(".")[0] not in sys.stdlib_module_names}
     imported.remove("aws_lambda_powertools.utilities.typing")  # the type of Lambda's context
     assert {*allowed} <= imported
@@ -150,6 +151,7 @@ def forbid_clients(*arguments, **options):
 
 sys.addaudithook(forbid_effects)
 boto3.client = boto3.resource = boto3.Session = boto3.session.Session = forbid_clients
+botocore.session.get_session = botocore.session.Session = forbid_clients
 names = sys.argv[1:]
 packages = {name.partition(".")[0] for name in names}
 for name in names:

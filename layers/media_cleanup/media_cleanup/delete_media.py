@@ -70,6 +70,14 @@ class DeleteMedia:
         verifier = AbsenceExperiments(client, credentials)
         return cls(settings, clients, gateway, verifier, DeletionRecords(clients, settings.idempotency_table))
 
+    def create_clients(self) -> None:
+        """Create the AWS clients of every deletion; that of SQS is for failed ones."""
+        self.clients.create("dynamodb", "secretsmanager", "s3")
+
+    def preparations(self) -> tuple[Callable[[], None], ...]:
+        """Return what the first request needs: the records' store, the secret, the clients."""
+        return self._records.prepare, self._gateway.prepare, self.create_clients
+
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result for each media file that is deleted.
 

@@ -27,11 +27,6 @@ class HourlyCheck:
         self._records = CheckRecords(clients, settings.media_index_table)
         self._notifications = BucketNotifications(clients)
 
-    @classmethod
-    def from_settings(cls, settings: HourlyCheckSettings) -> "HourlyCheck":
-        """Create the check with real AWS clients."""
-        return cls(settings, AwsClients())
-
     def check(self) -> dict[str, int]:
         """Check all connected buckets. Returns the counts. Raises DependencyUnavailable where the table failed."""
         record, now_s = self._records.load(), int(self._now_s())

@@ -1,6 +1,6 @@
 """Use case of the index function: link objects to media files, from metadata, tags or messages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.deletion_queue import DeletionQueue
@@ -33,6 +33,14 @@ class IndexMedia:
     def from_settings(cls, settings: IndexMediaSettings) -> "IndexMedia":
         """Create the handler with real AWS clients."""
         return cls(settings, AwsClients())
+
+    def create_clients(self) -> None:
+        """Create the AWS clients of every link; that of SQS is for deletions and failed requests."""
+        self.clients.create("dynamodb", "s3")
+
+    def preparations(self) -> tuple[Callable[[], None], ...]:
+        """Return what the first request needs: the clients, and a connection to DynamoDB."""
+        return self._index.prepare, self.create_clients
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result for each media file that is linked.

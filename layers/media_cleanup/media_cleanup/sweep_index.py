@@ -82,10 +82,13 @@ class SweepIndex:
         self._objects = S3Objects(clients)
         self._deletion_queue = DeletionQueue(clients, settings.deletion_queue_url)
 
-    @classmethod
-    def from_settings(cls, settings: SweepIndexSettings) -> "SweepIndex":
-        """Create the sweep with real AWS clients."""
-        return cls(settings, AwsClients())
+    def create_clients(self) -> None:
+        """Create the AWS clients of every slice; that of SQS is for missed events."""
+        self.clients.create("dynamodb", "s3")
+
+    def preparations(self) -> tuple[Callable[[], object], ...]:
+        """Return what the next slice, or the hourly check, needs: the clients, and a connection to DynamoDB."""
+        return self._checkpoints.load, self.create_clients
 
     def sweep_slice(self, deadline: Deadline) -> dict[str, int]:
         """Sweep the next slice, or do nothing until the next pass is due. Returns the counts of its findings.

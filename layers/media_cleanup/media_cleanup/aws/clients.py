@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,8 +29,13 @@ class AwsClients:
     """The clients of an execution environment, kept with their connections; for concurrent workers."""
 
     def __init__(self) -> None:
-        self._lock = Lock()  # boto3 creates clients in one thread at a time
+        self._lock = Lock()  # botocore creates clients in one thread at a time
         self._clients: dict[str, Any] = {}
+
+    def create(self, *services: str) -> None:
+        """Create the clients of these services, unless they exist."""
+        for service in services:
+            self._client(service)
 
     @property
     def dynamodb(self) -> "DynamoDBClient":
@@ -56,11 +62,17 @@ class AwsClients:
         """The client of SQS."""
         return self._client("sqs")  # type: ignore[no-any-return]  # as the signature declares
 
-    def _client(self, service: str) -> Any:  # noqa: ANN401 (boto3 creates clients at run time)
+    def _client(self, service: str) -> Any:  # noqa: ANN401 (botocore creates clients at run time)
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]  # literals
+                self._clients[service] = _session().create_client(service, config=_CONFIG)
             return self._clients[service]
+
+
+@cache
+def _session() -> botocore.session.Session:
+    """Return botocore's session, with the service models that it has loaded; boto3's would add its own to it."""
+    return botocore.session.get_session()
 
 
 @contextmanager

@@ -67,6 +67,14 @@ class CredentialsStore:
                 self._read()
             return self._require().get(business_phone)
 
+    def prepare(self) -> None:
+        """Read the secret before the first request. A failure is not cached, so that the request reads it again."""
+        with self._lock:
+            self._read()
+            if self._failure:
+                self._read_again_at = -inf
+            self._require()
+
     def refresh_after_refusal(self, business_phone: str, refused: Credentials) -> Credentials | None:
         """Return credentials to try after a refusal, read again at most once a minute for each; None for none."""
         with self._lock:

@@ -43,6 +43,10 @@ class DeletionRecords:
         self._lock = Lock()
         self._stores: dict[str, DynamoDBPersistenceLayer] = {}
 
+    def prepare(self) -> None:
+        """Configure the store of confirmations, and connect to DynamoDB by reading a record that does not exist."""
+        self._get(self._confirmations, ["initialization"])
+
     def once(self, media: Media, attempt: Attempt, delete: Callable[[], Result]) -> Result:
         """Delete a media file, unless it is recorded as deleted, or another worker is deleting it.
 

@@ -38,6 +38,10 @@ class MediaIndex:
         self._clients = clients
         self._table = table
 
+    def prepare(self) -> None:
+        """Connect to DynamoDB, by a query for a key that no object can have."""
+        self.get_links(S3Object("initialization", ""))
+
     def get_links(self, obj: S3Object) -> list[Link]:
         """Return all links of the object's key, of every version, by a consistent read. Invalid items are logged."""
         with self._translated_errors():

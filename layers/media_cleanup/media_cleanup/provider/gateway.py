@@ -49,6 +49,10 @@ class NxCloudGateway:
         self._pauses = pauses
         self._seconds = seconds
 
+    def prepare(self) -> None:
+        """Read the credentials before the first request. Raises DependencyUnavailable."""
+        self._credentials.prepare()
+
     def check_credentials(self, business_phone: str) -> None:
         """Check that there are usable credentials for a business phone. Raises DependencyUnavailable."""
         self._credentials.get(business_phone)
