@@ -132,7 +132,7 @@ backfill: $(DEV) ## Index the files that a bucket already has: make backfill STA
 	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)" \
 	  $(if $(AGAIN),--again)
 
-ci: lint docs test ## Run everything that a change must pass
+ci: lint docs test absence ## Run everything that a change must pass
 
 # The lock always names uv's default index, so that it is the same on every machine; installation takes the hashes from
 # it, and the packages from the index that pip has.
