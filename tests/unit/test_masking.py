@@ -100,6 +100,22 @@ def test_own_number_is_masked_apart_from_its_neighbours() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "masked"),
+    [("1234", "1234"), ("12345", "****45"), ("12 34 56", "12 34 56"), ("12 34 567", "****67")],
+)
+def test_shortest_numbers_are_masked(text: str, masked: str) -> None:
+    assert mask_numbers(text) == masked
+
+
+def test_shortest_own_number_is_masked() -> None:
+    assert mask_numbers("1/2/3/4 1/2/3/4/5", "12345") == "1/2/3/4 ****45"
+
+
+def test_each_of_several_own_numbers_is_masked() -> None:
+    assert mask_numbers("1/2/3/4/5 6/7/8/9/0 5/4/3/2/1", "12345", "67890", "54321") == "****45 ****90 ****21"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "2026-01-15",

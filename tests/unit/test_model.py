@@ -6,7 +6,7 @@ import re
 import pytest
 
 from media_cleanup.errors import InvalidMediaError, InvalidObjectError
-from media_cleanup.model import Media, S3Object, media_in_key, media_in_labels
+from media_cleanup.model import Link, Media, S3Object, media_in_key, media_in_labels
 from media_cleanup.settings import DEFAULT_OBJECT_KEY_PATTERN
 from tests.conftest import MEDIA_ID, PHONE
 
@@ -188,3 +188,12 @@ def test_object_key_has_at_most_1024_bytes(key: str) -> None:
     assert S3Object.parse("bucket", key).key == key
     with pytest.raises(InvalidObjectError):
         S3Object.parse("bucket", key + "k")
+
+
+def test_labels_without_sender_do_not_end_the_reading() -> None:
+    media, errors = media_in_labels([{"whatsapp-media-id": "first"}, LABELS], None)
+    assert (media, len(errors)) == ([Media(PHONE, MEDIA_ID)], 1)
+
+
+def test_link_is_not_refused_unless_stated() -> None:
+    assert not Link(S3Object("bucket", "key"), None, Media(PHONE, MEDIA_ID)).refused

@@ -190,6 +190,11 @@ def test_cloudtrail_record_of_a_deletion_is_unsupported(name: object, event_type
     assert parse_payload({"Type": "Notification", "Message": json.dumps(event)}, None)[0].action == expected
 
 
+def test_unknown_event_is_no_cloudtrail_record() -> None:
+    event = parse_object_event(sample("eventbridge-deleted") | {"detail-type": "A new event"})
+    assert (event.type, event.name) == (ObjectEventType.UNKNOWN, "A new event")
+
+
 @pytest.mark.parametrize(
     ("payload", "error"),
     [

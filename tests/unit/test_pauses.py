@@ -118,3 +118,11 @@ def test_scopes_are_bounded(clock: FakeClock) -> None:
     for number in range(10_005):
         clock.pauses.record_acceptance(CREDENTIALS, str(number), 0)
     assert len(clock.pauses._states) == 10_000  # noqa: SLF001 (its size is what is tested)
+
+
+def test_refusal_and_acceptance_may_have_negative_times(clock: FakeClock) -> None:
+    clock.now_s = -1000
+    clock.pauses.record_refusal(CREDENTIALS, None, -1000)
+    assert not clock.passes()
+    clock.pauses.record_acceptance(CREDENTIALS, PHONE, -1000)
+    assert clock.passes()

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from media_cleanup.model import S3Object
+from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
+from media_cleanup.model import Media, S3Object
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import Malformed, ObjectEvent, ObjectEventType, Origin, Request
 from media_cleanup.result import Result
@@ -28,6 +29,22 @@ from media_cleanup.result import Result
 )
 def test_reason_text_joins_reason_last_reason_and_detail(result: Result, text: str | None) -> None:
     assert result.reason_text == text
+
+
+def test_result_of_error_has_its_reason_and_detail() -> None:
+    media = Media("8615800001795", "media")
+    unavailable = Result.unavailable(DependencyUnavailable(Reason.NO_ANSWER, "silence"), media)
+    assert (unavailable.outcome, unavailable.reason_text, unavailable.media) == (
+        Outcome.UNAVAILABLE,
+        "no_answer: silence",
+        media,
+    )
+    rejected = Result.rejected(RequestRejectedError(Reason.INVALID_KEY, "why"))
+    assert (rejected.outcome, rejected.reason_text) == (Outcome.REJECTED, "invalid_key: why")
+
+
+def test_result_may_not_mean_absent_unless_stated() -> None:
+    assert not Result(outcome=Outcome.UNAVAILABLE).may_be_absent
 
 
 def test_result_of_request_has_its_object_event_time_and_origin() -> None:

@@ -336,6 +336,11 @@ def test_visibility_timeouts_without_time_left_are_not_set(
     assert line["error"] == "out_of_time"
 
 
+def test_visibility_timeouts_with_just_enough_time_are_set(handler: FakeHandler) -> None:
+    assert process(handler, record(0, media("unavailable")), time_left_ms=2_000) == ["m0"]
+    assert len(handler.sqs.timeouts) == 1
+
+
 def test_parts_of_a_huge_message_leave_time_to_report_them(handler: FakeHandler) -> None:
     started: list[str] = []
 
