@@ -32,8 +32,8 @@ export UV_SYSTEM_CERTS := 1
 export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-picture test test-fast test-client test-docker mutation-manual mutation absence chaos capacity bench docs docs-serve \
-  lint format build package invoke local deploy verify doctor connect disconnect \
+.PHONY: help demo demo-picture test test-fast test-client test-docker mutation-manual mutation absence chaos capacity bench \
+  docs docs-serve lint format build package invoke local deploy verify doctor report connect disconnect \
   redrive backfill lock clean ci
 
 help: ## Show this list
@@ -118,6 +118,10 @@ redrive: $(DEV) ## Send dead-lettered messages back: make redrive STACK=… QUEU
 
 verify: $(DEV) ## Prove a deployed stack with a dry run or the fake NXCloud: make verify STACK=… (BUCKET=… PHONE=…)
 	@$(PY) -m tools.verify --stack "$(STACK)" $(if $(BUCKET),--bucket "$(BUCKET)") $(if $(PHONE),--phone "$(PHONE)")
+
+report: $(DEV) ## Report deletions: make report STACK=… FROM=2026-01-01 TO=2026-01-31 (or MEDIA=…, BUCKET=… KEY=…) OUT=report.html
+	@$(PY) -m tools.report --stack "$(STACK)" --from "$(FROM)" --to "$(TO)" --media "$(MEDIA)" --bucket "$(BUCKET)" \
+	  --key "$(KEY)" --log-group "$(LOG_GROUP)" --out "$(OUT)"
 
 doctor: $(DEV) ## Examine a deployed stack, and change nothing: make doctor STACK=… (PHONE=…)
 	@$(PY) -m tools.doctor --stack "$(STACK)" $(if $(PHONE),--phone "$(PHONE)")

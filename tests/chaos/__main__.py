@@ -52,6 +52,7 @@ def report_table(findings: Findings, seed: int) -> Table:
     over_ms = 1000 * (findings.longest_call_s - MAX_CALL_S)
     table.add_row("longest call, measured by NXCloud", f"{findings.longest_call_s:.2f} s, {over_ms:.0f} ms over 10 s")
     table.add_row("log lines", _format_counts(findings.outcomes))
+    table.add_row("outcome events", f"{findings.events}, of which {findings.distinct_events} distinct")
     table.add_row("dead-lettered, by reason", _format_counts(findings.dead_letters) or "none")
     table.add_section()
     for violation, cases in findings.violations.items():

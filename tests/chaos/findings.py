@@ -14,6 +14,7 @@ from media_cleanup.provider.absence import CONTROL_FILE_NAME
 from tests.chaos.deploy import DEBUG_MARK
 from tests.chaos.fault_profile import FaultyNxCloud
 from tests.chaos.fault_proxy import FaultProxy, record_id
+from tests.chaos.outcome_events import ReceivedEvent, event_violations
 from tests.chaos.plan import PHONES, Case, Plan
 
 WORKER_DIED = "Worker process died"  # in the local cloud's own log
@@ -50,6 +51,8 @@ class Findings:
     longest_call_s: float
     expired: int
     controls: int
+    events: int
+    distinct_events: int
     violations: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -66,6 +69,7 @@ def gather_findings(  # noqa: PLR0917 (all that a chaos test leaves behind)
     secrets: list[str],
     seconds: float,
     messages_left: int,
+    events: list[ReceivedEvent],
 ) -> Findings:
     """Gather the findings. `secrets` must appear nowhere; `messages_left` were still in the queues."""
     cloud, remaining = stack.cloud, fake_nxcloud.provider.media
@@ -85,6 +89,8 @@ def gather_findings(  # noqa: PLR0917 (all that a chaos test leaves behind)
         faults=fake_nxcloud.faults | +fake_nxcloud.provider.troubles,
         expired=len(fake_nxcloud.provider.expired),
         controls=sum(file["file_name"] == CONTROL_FILE_NAME for file in fake_nxcloud.provider.media.values()),
+        events=len(events),
+        distinct_events=len({event.detail["id"] for event in events}),
         aws_faults=proxy.faults,
         kills=proxy.kills,
         longest_call_s=fake_nxcloud.longest_s,
@@ -100,10 +106,14 @@ def gather_findings(  # noqa: PLR0917 (all that a chaos test leaves behind)
         "called again after a received confirmation": _repeated_calls(fake_nxcloud, proxy.repeats_allowed),
         "function errors: timeouts, internal errors, crashes": _function_errors(logs, cloud, proxy.kills.total()),
         "dead-lettered without a reason": [letter.body[:200] for letter in dead_letters if not letter.reason],
-        "secrets or whole phone numbers in logs, attributes, records": _leaks(stack, dead_letters, logs, secrets),
+        "secrets or whole phone numbers in logs, attributes, records, events": _leaks(
+            stack, dead_letters, logs, [json.dumps(event.detail) for event in events], secrets
+        ),
         "logs without lines at DEBUG, which may hold more": [] if any(DEBUG_MARK in line for line in logs) else ["all"],
         "messages left in the queues": [f"{messages_left} messages"] * bool(messages_left),
-    }
+    } | event_violations(
+        events, lines, fake_nxcloud, {letter.attributes.get("source_message_id", "") for letter in dead_letters}
+    )
     return findings
 
 
@@ -180,10 +190,13 @@ def _function_errors(logs: list[str], cloud: LocalCloud, killed: int) -> list[st
     return [line[:300] for line in [*errors, *others, *crashes[killed:]]]
 
 
-def _leaks(stack: Stack, dead_letters: list[DeadLetter], logs: list[str], secrets: list[str]) -> list[str]:
+def _leaks(
+    stack: Stack, dead_letters: list[DeadLetter], logs: list[str], events: list[str], secrets: list[str]
+) -> list[str]:
     dynamodb = stack.cloud.client("dynamodb")
     places = {
         "a log": logs,
+        "an event": events,
         "a dead letter's attributes": [json.dumps(letter.attributes) for letter in dead_letters],
         "IdempotencyTable": _items(dynamodb, stack.resources["IdempotencyTable"]),
     }

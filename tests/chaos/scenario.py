@@ -20,6 +20,7 @@ from tests.chaos.deploy import deploy_with_short_times
 from tests.chaos.fault_profile import FaultProfile, FaultyNxCloud
 from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.findings import Findings, gather_findings
+from tests.chaos.outcome_events import BUS, EventQueue
 from tests.chaos.plan import PHONES, Action, Plan, draw_plan
 
 SENDERS = 4
@@ -152,7 +153,8 @@ def run_scenario(count: int, seed: int, report_progress: ReportProgress = lambda
         cloud = running.enter_context(local_cloud())
         report_progress("sam build, sam deploy", 0)
         proxy = running.enter_context(FaultProxy(cloud.url, seed, SMALL_KILL_SHARE if count < SMALL else KILL_SHARE))
-        parameters = {"CreateSourceBucket": "true", "NxCloudBaseUrl": fake_nxcloud.url}
+        event_queue = EventQueue(cloud)
+        parameters = {"CreateSourceBucket": "true", "NxCloudBaseUrl": fake_nxcloud.url, "OutcomeEventBusName": BUS}
         timeout_s = 7 if count < SMALL else 15
         stack = deploy_with_short_times(cloud, "chaos", folder, proxy.url, timeout_s, **parameters)
         stack.store_credentials(credentials.access_key, credentials.access_secret)
@@ -169,7 +171,8 @@ def run_scenario(count: int, seed: int, report_progress: ReportProgress = lambda
         report_progress("gathering findings", count)
         all_secrets = [credentials.access_key, credentials.access_secret, new_secret]
         seconds = time.monotonic() - started
-        return gather_findings(stack, fake_nxcloud, proxy, plan, all_secrets, seconds, messages_left)
+        events = event_queue.receive()
+        return gather_findings(stack, fake_nxcloud, proxy, plan, all_secrets, seconds, messages_left, events)
 
 
 def _upload(fake_nxcloud: FaultyNxCloud, credentials: Credentials, count: int) -> list[tuple[str, str]]:

@@ -10,4 +10,5 @@ def test_guarantees_under_faults_are_not_violated() -> None:
     assert findings.aws_faults
     troubles = {"throttled", "number out of order", "media expired"}  # a refused action is short, and may meet no call
     assert troubles <= findings.faults.keys()
+    assert findings.events >= findings.distinct_events >= findings.deleted
     assert findings.deleted >= 0.9 * findings.requested

@@ -45,9 +45,9 @@ class History:
     turns are over.
     """
 
-    def __init__(self, pick: Callable[[int], int]) -> None:
+    def __init__(self, pick: Callable[[int], int], event_bus: str | None = None) -> None:
         self._pick = pick
-        self.system = RedeliverySystem(self._response)
+        self.system = RedeliverySystem(self._response, event_bus)
         self._errors_left, self._faults_left, self._crashes_left, self._repeats_left = 6, 3, 3, 3
         self._requests_left = 1 + pick(MAX_REQUESTS)
 

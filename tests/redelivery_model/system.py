@@ -5,6 +5,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import Enum, auto
 from types import SimpleNamespace
 from typing import Any, Self, cast
@@ -111,11 +112,16 @@ def message_body(*media_ids: str) -> str:
 class RedeliverySystem:
     """Clock, queues, NXCloud, and a function with as many execution environments as are needed at once.
 
-    `respond` returns NXCloud's response for a media file: an error, or None for a confirmation. `violations` are the
-    broken promises, `trace` is the history.
+    `respond` returns NXCloud's response for a media file: an error, or None for a confirmation. With `event_bus`, the
+    function publishes outcome events, whose details `events` has. `violations` are the broken promises, `trace` is the
+    history.
     """
 
-    def __init__(self, respond: Callable[[str], NxCloudError | None] = lambda _: None) -> None:
+    def __init__(
+        self, respond: Callable[[str], NxCloudError | None] = lambda _: None, event_bus: str | None = None
+    ) -> None:
+        self._settings = replace(SETTINGS, outcome_event_bus=event_bus)
+        self.events: list[dict[str, Any]] = []
         self.clock = Clock()
         self.dead_letters = Queue(self.clock, retention_s=DEAD_LETTER_RETENTION_S)
         self.queue = Queue(
@@ -235,7 +241,24 @@ class RedeliverySystem:
                 undisturbed = {number for number in range(15, 21) if (source, number) not in self._disturbed}
                 if undisturbed:
                     self.violations.append(f"dead-lettered by SQS: {source}, although receives {undisturbed} finished")
+        if self._settings.outcome_event_bus:
+            self._check_events()
         return self.violations
+
+    def _check_events(self) -> None:
+        """Check that each outcome has an event, or a dead letter that says that there is none."""
+        gone = {event["media_id"] for event in self.events if event["outcome"] != "rejected"}
+        failed = {event["message_id"] for event in self.events if event["outcome"] == "rejected"}
+        reasons = [(dead, dead.attributes.get("reason", "")) for dead in self.dead_letters.messages]
+        unpublished = [dead for dead, reason in reasons if not reason or reason.startswith("event_not_published")]
+        for media_id in self.deleted - gone:
+            if not any(media_id in dead.body for dead in unpublished):
+                self.violations.append(f"deleted without an event: {media_id}")
+        sources = {dead.attributes["source_message_id"] for dead, reason in reasons if reason}
+        sources -= {dead.attributes.get("source_message_id", "") for dead in unpublished}
+        self.violations += [
+            f"rejected without an event: {source}" for source in (sources & self.done_s.keys()) - failed
+        ]
 
     def _abandon(self, invocation: Invocation) -> None:
         self.running = invocation
@@ -256,6 +279,7 @@ class RedeliverySystem:
                     send_message_batch=self._send_message_batch,
                     change_message_visibility_batch=self._change_message_visibility_batch,
                 ),
+                events=SimpleNamespace(put_events=self._put_events),
             ),
         )
         client = cast("MediaClient", SimpleNamespace(delete_media=self._delete_media))
@@ -263,7 +287,7 @@ class RedeliverySystem:
         pauses = Pauses(lambda: self.clock.now_s)
         gateway = NxCloudGateway(client, CorrectedClock(), credentials, pauses, lambda: self.clock.now_s)
         records = DeletionRecords(clients, SETTINGS.idempotency_table, lambda: self.clock.now_s)
-        return DeleteMedia(SETTINGS, clients, gateway, AbsenceExperiments(client, credentials), records)
+        return DeleteMedia(self._settings, clients, gateway, AbsenceExperiments(client, credentials), records)
 
     def _invoke(self, invocation: Invocation) -> None:
         """Invoke the function as Lambda does, and delete the messages that succeeded."""
@@ -346,6 +370,20 @@ class RedeliverySystem:
             self._mark_disturbed(self._running_invocation())
             raise
         return {}
+
+    def _put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 (boto3's parameters)
+        with self._call("put_events"):
+            for entry in Entries:
+                detail = json.loads(entry["Detail"])
+                self.events.append(detail)
+                if detail["outcome"] != "rejected" and detail["media_id"] not in self.deleted:
+                    self.violations.append(f"an event before its outcome: {detail}")
+                if detail["outcome"] == "rejected" and not self._is_dead_lettered(detail["message_id"]):
+                    self.violations.append(f"an event before its dead letter: {detail}")
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "accepted"}] * len(Entries)}
+
+    def _is_dead_lettered(self, message_id: str) -> bool:
+        return any(dead.attributes.get("source_message_id") == message_id for dead in self.dead_letters.messages)
 
     def _change_message_visibility_batch(self, *, Entries: list[dict[str, Any]], **_: str) -> dict[str, Any]:  # noqa: N803 (boto3's parameters)
         failed = []

@@ -47,6 +47,33 @@ def test_history_ends_all_messages_and_repeats_no_call(picks: bytes, jitter: obj
     assert violations == []
 
 
+@examples_of(300)
+@given(picks=st.binary(min_size=PICKS, max_size=PICKS), jitter=st.random_module())
+def test_history_publishes_each_outcome_and_no_other(picks: bytes, jitter: object) -> None:
+    numbers = iter(picks)
+    history = History(lambda options: next(numbers, 0) % options, event_bus="outcomes")
+    violations = history.play()
+    note("\n".join([f"jitter by {jitter}", *history.system.trace]))
+    assert violations == []
+
+
+@pytest.mark.parametrize(("refusals", "events", "reasons"), [(14, 1, []), (15, 0, ["event_not_published"])])
+def test_event_is_published_again_up_to_the_15th_receive(refusals: int, events: int, reasons: list[str]) -> None:
+    def finish(invocation: Invocation) -> None:
+        nonlocal refusals
+        while not invocation.finished:
+            refuse = invocation.next == "put_events" and refusals > 0
+            refusals -= refuse
+            system.advance(invocation, Fault.REFUSED if refuse else None)
+
+    with RedeliverySystem(event_bus="outcomes") as system:
+        system.request_deletion(ONE)
+        system.drain(finish)
+    assert (len(system.calls), len(system.events)) == (1, events)
+    assert [(reason or "").partition(":")[0] for reason in system.dead_letter_reasons()] == reasons
+    assert system.violations_at_rest() == []
+
+
 @examples_of(100)
 @given(errors=st.lists(st.sampled_from(UNAVAILABLE), min_size=15, max_size=15), jitter=st.random_module())
 def test_always_unavailable_is_given_up_at_receive_15_after_24_h(errors: list[NxCloudError], jitter: object) -> None:
