@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
+from math import ceil
 from types import SimpleNamespace
 from typing import Any, Self, cast
 from urllib.parse import quote_plus
@@ -18,8 +19,8 @@ from media_cleanup.aws.credentials import CredentialsStore
 from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.delete_media import DeleteMedia
 from media_cleanup.provider.absence import AbsenceExperiments
+from media_cleanup.provider.flow_control import FlowControl
 from media_cleanup.provider.gateway import NxCloudGateway
-from media_cleanup.provider.pauses import Pauses
 from media_cleanup.settings import DeleteMediaSettings
 from media_cleanup.telemetry import metrics
 from media_cleanup.triggers.sqs import process_sqs_batch
@@ -115,7 +116,12 @@ class RedeliverySystem:
     broken promises, `trace` is the history.
     """
 
-    def __init__(self, respond: Callable[[str], NxCloudError | None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        respond: Callable[[str], NxCloudError | None] = lambda _: None,
+        settings: DeleteMediaSettings = SETTINGS,
+    ) -> None:
+        self._settings = settings
         self.clock = Clock()
         self.dead_letters = Queue(self.clock, retention_s=DEAD_LETTER_RETENTION_S)
         self.queue = Queue(
@@ -215,6 +221,10 @@ class RedeliverySystem:
             while invocation := self.deliver():
                 (finish or self.finish)(invocation)
 
+    def set_deletions_of_hour(self, deletions: int) -> None:
+        """Set the number of deletions that all invocations have reserved in the present hour."""
+        self._table.fill(f"deletions#{self.clock.now_s // 3600}", {"deletions": {"N": str(deletions)}})
+
     def dead_letter_reasons(self) -> list[str | None]:
         """Return the reasons of the messages in the dead-letter queue; None for those that SQS moved there."""
         return [message.attributes.get("reason") for message in self.dead_letters.messages]
@@ -232,7 +242,9 @@ class RedeliverySystem:
             if dead.attributes.get("reason", "gave_up").startswith("gave_up") and receives < 15:
                 self.violations.append(f"given up: {source} after {receives} receives")
             if not dead.attributes and source not in self.done_s:  # by SQS itself
-                undisturbed = {number for number in range(15, 21) if (source, number) not in self._disturbed}
+                undisturbed = {
+                    number for number in range(15, MAX_RECEIVES + 1) if (source, number) not in self._disturbed
+                }
                 if undisturbed:
                     self.violations.append(f"dead-lettered by SQS: {source}, although receives {undisturbed} finished")
         return self.violations
@@ -260,17 +272,21 @@ class RedeliverySystem:
         )
         client = cast("MediaClient", SimpleNamespace(delete_media=self._delete_media))
         credentials = CredentialsStore(clients, SETTINGS.secret_id, clock=lambda: self.clock.now_s)
-        pauses = Pauses(lambda: self.clock.now_s)
-        gateway = NxCloudGateway(client, CorrectedClock(), credentials, pauses, lambda: self.clock.now_s)
+        flow = FlowControl(self._settings.calls_per_s, lambda: self.clock.now_s, self._sleep)
+        gateway = NxCloudGateway(client, CorrectedClock(), credentials, flow)
         records = DeletionRecords(clients, SETTINGS.idempotency_table, lambda: self.clock.now_s)
-        return DeleteMedia(SETTINGS, clients, gateway, AbsenceExperiments(client, credentials), records)
+        return DeleteMedia(self._settings, clients, gateway, AbsenceExperiments(client, credentials), records)
+
+    def _sleep(self, seconds: float) -> None:
+        """Pass the time of a turn; nothing else happens meanwhile."""
+        self.clock.now_s += ceil(seconds)
 
     def _invoke(self, invocation: Invocation) -> None:
         """Invoke the function as Lambda does, and delete the messages that succeeded."""
         event = {"Records": [_sqs_record(receipt) for receipt in invocation.batch]}
         deadline = InvocationDeadline(self.clock, invocation.ends_s)
         try:
-            response: object = process_sqs_batch(event, invocation.handler, deadline)
+            response: object = process_sqs_batch(event, invocation.handler, deadline, lambda: self.clock.now_s)
             with self._call("response"):
                 pass
         except Exception as error:  # noqa: BLE001 (any exception of the function is a bug)
