@@ -33,7 +33,7 @@ export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-picture test test-fast test-client test-docker mutation-manual mutation absence chaos capacity bench \
-  docs docs-serve lint format build package invoke local deploy verify doctor report connect disconnect \
+  docs docs-serve lint format build package invoke local deploy verify doctor report pause resume connect disconnect \
   redrive backfill lock clean ci
 
 help: ## Show this list
@@ -126,10 +126,22 @@ report: $(DEV) ## Report deletions: make report STACK=… FROM=2026-01-01 TO=202
 doctor: $(DEV) ## Examine a deployed stack, and change nothing: make doctor STACK=… (PHONE=…)
 	@$(PY) -m tools.doctor --stack "$(STACK)" $(if $(PHONE),--phone "$(PHONE)")
 
+pause: $(DEV) ## Stop processing deletion requests, which then wait in the queue: make pause STACK=…
+	@$(PY) -m tools.pause --stack "$(STACK)"
+
+resume: $(DEV) ## Process deletion requests again: make resume STACK=…
+	@$(PY) -m tools.pause --stack "$(STACK)" --resume
+
 connect: $(DEV) ## Send a bucket's events to a stack: make connect STACK=… BUCKET=… (DIRECT=1: without EventBridge)
 	@$(PY) -m tools.connect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(DIRECT),--direct) $(if $(YES),--yes)
 
-disconnect: $(DEV) ## Remove a stack's entries from a bucket's notifications: make disconnect STACK=… BUCKET=…
+dispause: $(DEV) ## Stop processing deletion requests, which then wait in the queue: make pause STACK=…
+	@$(PY) -m tools.pause --stack "$(STACK)"
+
+resume: $(DEV) ## Process deletion requests again: make resume STACK=…
+	@$(PY) -m tools.pause --stack "$(STACK)" --resume
+
+connect: $(DEV) ## Remove a stack's entries from a bucket's notifications: make disconnect STACK=… BUCKET=…
 	@$(PY) -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(YES),--yes)
 
 backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100 AGAIN=

@@ -226,7 +226,8 @@ class Redrive:
         Returns the message's new id, or the error. The attributes are not moved: they describe the repaired failure.
         """
         try:
-            sent = self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=letter.body)
+            # Without the delay of UndoSeconds, which would outlast the wait for messages that fail again
+            sent = self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=letter.body, DelaySeconds=0)
             self._delete(letter)
         except (ClientError, BotoCoreError) as error:
             return error

@@ -42,6 +42,9 @@ SEE_ALSO = {
     "RolePath": "[Deploy](deploy.md#roles-and-tags)",
     "OutcomeEventBusName": "[Evidence](evidence.md#outcome-events)",
     "LagObjectiveSeconds": "[Lag](operations/lag.md)",
+    "CallsPerSecond": "[Flow control](outcomes.md#flow-control)",
+    "MaxDeletionsPerHour": "[Flow control](outcomes.md#flow-control)",
+    "UndoSeconds": "[Flow control](outcomes.md#flow-control)",
     "DeploymentPreference": "[Deploy](deploy.md#roll-out-new-versions)",
     "KmsKeyArn": "[Encryption with your own key](kms.md)",
 }

@@ -1,6 +1,7 @@
 """Entry point of the index function: SQS batches, S3 Batch Operations, and direct invocations."""
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from media_cleanup.triggers.sqs import process_sqs_batch
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-PROCESSES = {"sqs": process_sqs_batch, "s3_batch": process_s3_batch}
+PROCESSES: dict[str, Callable[..., dict[str, Any]]] = {"sqs": process_sqs_batch, "s3_batch": process_s3_batch}
 
 # Kept with its connections for the life of the execution environment
 _index_media = lru_cache(maxsize=1)(IndexMedia.from_settings)
@@ -32,7 +33,7 @@ def use_case() -> IndexMedia:
 @counted_from_zero(*IndexMedia.log_profile.counts)
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Return SQS's partial batch response, a batch job's task results, or the results of a direct invocation."""
-    process = PROCESSES.get(detect_trigger(event), process_direct_invocation)
+    process: Callable[..., dict[str, Any]] = PROCESSES.get(detect_trigger(event), process_direct_invocation)
     return process(event, use_case(), context)
 
 

@@ -14,8 +14,8 @@ from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.provider.absence import AbsenceExperiments
+from media_cleanup.provider.flow_control import FlowControl
 from media_cleanup.provider.gateway import NxCloudGateway
-from media_cleanup.provider.pauses import Pauses
 from media_cleanup.request import Attempt, Request
 from media_cleanup.result import Confirmation, Handled, Result
 from media_cleanup.triggers.backoff import backoff_s, give_up
@@ -108,7 +108,7 @@ class Simulation:
         """Receive batches, handle them, and set their visibility timeouts."""
         client = FakeMediaClient(self.provider, self.clock)
         media_client = cast("MediaClient", client)
-        gateway = NxCloudGateway(media_client, CorrectedClock(), Credentials, Pauses(self.clock), self.clock)
+        gateway = NxCloudGateway(media_client, CorrectedClock(), Credentials, FlowControl(clock=self.clock))
         verifier = AbsenceExperiments(media_client, Credentials, self.clock, self.clock.sleep)
         verification = VerifyAbsence(verifier, self._records, INTERVAL_S)
         latency_s = partial(random.uniform, 0.05, 0.3)

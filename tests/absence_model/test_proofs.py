@@ -15,8 +15,8 @@ from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome
 from media_cleanup.provider.absence import AbsenceExperiments
+from media_cleanup.provider.flow_control import FlowControl
 from media_cleanup.provider.gateway import NxCloudGateway
-from media_cleanup.provider.pauses import Pauses
 from media_cleanup.request import Attempt, Request
 from media_cleanup.result import Handled, Result
 from media_cleanup.verify_absence import VerifyAbsence
@@ -121,7 +121,7 @@ def receives(answers: list[Answer], gaps_s: list[float]) -> list[dict[Media, Rec
     """Handle MEDIA in one message each, redelivered after these gaps, until they are done."""
     clock, client = Clock(), ScriptedClient(list(answers))
     media_client = cast("MediaClient", client)
-    gateway = NxCloudGateway(media_client, CorrectedClock(), StoredCredentials, Pauses(clock), clock)
+    gateway = NxCloudGateway(media_client, CorrectedClock(), StoredCredentials, FlowControl(clock=clock))
     records = cast("DeletionRecords", FakeRecords(clock))
     verification = VerifyAbsence(
         AbsenceExperiments(media_client, StoredCredentials, clock, clock.sleep), records, INTERVAL_S

@@ -43,6 +43,10 @@ def client(fake_nxcloud: FakeNxCloud) -> MediaClient:
     return MediaClient(fake_nxcloud.url)
 
 
+class NoTurnError(Exception):
+    """There is no turn for a second request."""
+
+
 def deletion_error(
     client: MediaClient, credentials: Credentials = CREDENTIALS, deadline_s: float = DEADLINE_S
 ) -> NxCloudError:
@@ -272,6 +276,28 @@ def test_stale_connection_is_replaced_only_once(client: MediaClient, fake_nxclou
     fake_nxcloud.misbehave(Fault(kind, times=2))
     assert type(deletion_error(client)) is NoResponseError
     assert fake_nxcloud.connections == 2
+    assert [call.action for call in fake_nxcloud.provider.calls] == ["getMedia"]
+
+
+def test_repeat_on_a_new_connection_waits_for_its_turn(fake_nxcloud: FakeNxCloud) -> None:
+    turns: list[float] = []
+    client = MediaClient(fake_nxcloud.url, before_repeat=turns.append)
+    client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+    fake_nxcloud.misbehave(Fault("close"))
+    client.delete_media(CREDENTIALS, PHONE, MEDIA_ID, deadline_s=5)
+    assert len(turns) == 1
+    assert 0 < turns[0] < 5
+
+
+def test_repeat_without_a_turn_is_not_made(fake_nxcloud: FakeNxCloud) -> None:
+    def refuse(_: float) -> None:
+        raise NoTurnError
+
+    client = MediaClient(fake_nxcloud.url, before_repeat=refuse)
+    client.get_media(CREDENTIALS, PHONE, MEDIA_ID)
+    fake_nxcloud.misbehave(Fault("close"))
+    with pytest.raises(NoTurnError):
+        client.delete_media(CREDENTIALS, PHONE, MEDIA_ID)
     assert [call.action for call in fake_nxcloud.provider.calls] == ["getMedia"]
 
 

@@ -177,7 +177,7 @@ class ModelSystem:
             ),
         )
         gateway = cast("NxCloudGateway", SimpleNamespace(delete=self._delete))
-        records = cast("DeletionRecords", SimpleNamespace(once=self._once))
+        records = cast("DeletionRecords", SimpleNamespace(once=self._once, now_s=lambda: 0.0))
         verifier = cast("AbsenceExperiments", None)  # verification follows a batch, apart from the rules
         index_settings = IndexMediaSettings.from_environment(ENVIRONMENT)
         deletion_settings = DeleteMediaSettings.from_environment(ENVIRONMENT)

@@ -7,6 +7,7 @@ pick NXCloud's response at the moment of the call.
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from media_cleanup.settings import DeleteMediaSettings
 from nxcloud import (
     ApiError,
     ClockSkewError,
@@ -17,7 +18,7 @@ from nxcloud import (
     NxCloudError,
     system_clock_ms,
 )
-from tests.redelivery_model.system import Fault, Invocation, RedeliverySystem
+from tests.redelivery_model.system import SETTINGS, Fault, Invocation, RedeliverySystem
 
 MEDIA = [f"fd81acff-eea8-4d9d-acc9-6c62904d661{number}" for number in range(5)]
 *_, ALWAYS_UNAVAILABLE, CRASHING = MEDIA
@@ -45,9 +46,9 @@ class History:
     turns are over.
     """
 
-    def __init__(self, pick: Callable[[int], int], event_bus: str | None = None) -> None:
+    def __init__(self, pick: Callable[[int], int], settings: DeleteMediaSettings = SETTINGS) -> None:
         self._pick = pick
-        self.system = RedeliverySystem(self._response, event_bus)
+        self.system = RedeliverySystem(self._response, settings)
         self._errors_left, self._faults_left, self._crashes_left, self._repeats_left = 6, 3, 3, 3
         self._requests_left = 1 + pick(MAX_REQUESTS)
 

@@ -14,7 +14,14 @@ POWERTOOLS_CONDITION = (
     "attribute_not_exists(#id) OR #expiry < :now OR (#status = :inprogress AND "
     "attribute_exists(#in_progress_expiry) AND #in_progress_expiry < :now_in_millis)"
 )
-_UNIT_MS = {"expiration": 1000, "in_progress_expiration": 1, ":now": 1000, ":now_in_millis": 1, ":expiry": 1000}
+LIMIT_CONDITION = "attribute_not_exists(deletions) OR deletions < :limit"
+_UNIT_MS = {
+    "expiration": 1000,
+    "in_progress_expiration": 1,
+    ":now": 1000,
+    ":now_in_millis": 1,
+    ":expiry": 1000,
+}
 
 
 class FakeIdempotencyTable:
@@ -51,19 +58,31 @@ class FakeIdempotencyTable:
             item = self._items.get(parameters["Key"]["id"]["S"])
             return {} if item is None else {"Item": _moved(item, -self._ahead_ms())}
 
-    def update_item(self, **parameters: Any) -> None:  # noqa: ANN401 (boto3's parameters)
-        """Set a record's attributes."""
+    def update_item(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (boto3's parameters)
+        """Set a record's attributes, and add to its numbers and sets of numbers."""
         values = _moved(parameters["ExpressionAttributeValues"], self._ahead_ms())
-        names = parameters["ExpressionAttributeNames"]
-        sets = [pair.split(" = ") for pair in parameters["UpdateExpression"].removeprefix("SET ").split(", ")]
-        with self._call("update_item"):
+        names = parameters.get("ExpressionAttributeNames", {})
+        assigned, _, added = parameters["UpdateExpression"].removeprefix("SET ").partition(" ADD ")
+        with self._call("update_item" if names else "add"):
             item = self._items.setdefault(parameters["Key"]["id"]["S"], dict(parameters["Key"]))
-            item |= {names[name]: values[value] for name, value in sets}
+            if "ConditionExpression" in parameters and int(item.get("deletions", {"N": "0"})["N"]) >= _limit(
+                parameters
+            ):
+                raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
+            for name, value in (pair.split(" = ") for pair in assigned.split(", ")):
+                item[names.get(name, name)] = values[value]
+            for name, value in (pair.split(" ") for pair in added.split(", ") if pair):
+                item[name] = _sum(item.get(name, {}), values[value])
+            return {"Attributes": item}
 
     def delete_item(self, **parameters: Any) -> None:  # noqa: ANN401 (boto3's parameters)
         """Remove a record."""
         with self._call("delete_item"):
             self._items.pop(parameters["Key"]["id"]["S"], None)
+
+    def fill(self, key: str, attributes: dict[str, Any]) -> None:
+        """Set a record's attributes, as other invocations would."""
+        self._items[key] = {"id": {"S": key}} | attributes
 
     def get_paginator(self, operation: str) -> SimpleNamespace:
         """Return a media index without links: the index has tests of its own."""
@@ -71,6 +90,19 @@ class FakeIdempotencyTable:
 
     def _ahead_ms(self) -> int:
         return self._clock.now_s * 1000 - time.time_ns() // 1_000_000
+
+
+def _limit(parameters: dict[str, Any]) -> int:
+    if parameters["ConditionExpression"] != LIMIT_CONDITION:
+        raise AssertionError(f"an unknown condition: {parameters['ConditionExpression']}")
+    return int(parameters["ExpressionAttributeValues"][":limit"]["N"])
+
+
+def _sum(old: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
+    """Add as DynamoDB's ADD does."""
+    if "NS" in added:
+        return {"NS": sorted({*old.get("NS", []), *added["NS"]})}
+    return {"N": str(int(old.get("N", "0")) + int(added["N"]))}
 
 
 def _moved(values: dict[str, Any], by_ms: int) -> dict[str, Any]:

@@ -5,8 +5,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from enum import Enum, auto
+from math import ceil
 from types import SimpleNamespace
 from typing import Any, Self, cast
 from urllib.parse import quote_plus
@@ -19,8 +19,8 @@ from media_cleanup.aws.credentials import CredentialsStore
 from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.delete_media import DeleteMedia
 from media_cleanup.provider.absence import AbsenceExperiments
+from media_cleanup.provider.flow_control import FlowControl
 from media_cleanup.provider.gateway import NxCloudGateway
-from media_cleanup.provider.pauses import Pauses
 from media_cleanup.settings import DeleteMediaSettings
 from media_cleanup.telemetry import metrics
 from media_cleanup.triggers.sqs import process_sqs_batch
@@ -112,15 +112,17 @@ def message_body(*media_ids: str) -> str:
 class RedeliverySystem:
     """Clock, queues, NXCloud, and a function with as many execution environments as are needed at once.
 
-    `respond` returns NXCloud's response for a media file: an error, or None for a confirmation. With `event_bus`, the
-    function publishes outcome events, whose details `events` has. `violations` are the broken promises, `trace` is the
-    history.
+    `respond` returns NXCloud's response for a media file: an error, or None for a confirmation. With an event bus
+    in the settings, the function publishes outcome events, whose details `events` has. `violations` are the broken
+    promises, `trace` is the history.
     """
 
     def __init__(
-        self, respond: Callable[[str], NxCloudError | None] = lambda _: None, event_bus: str | None = None
+        self,
+        respond: Callable[[str], NxCloudError | None] = lambda _: None,
+        settings: DeleteMediaSettings = SETTINGS,
     ) -> None:
-        self._settings = replace(SETTINGS, outcome_event_bus=event_bus)
+        self._settings = settings
         self.events: list[dict[str, Any]] = []
         self.clock = Clock()
         self.dead_letters = Queue(self.clock, retention_s=DEAD_LETTER_RETENTION_S)
@@ -221,6 +223,10 @@ class RedeliverySystem:
             while invocation := self.deliver():
                 (finish or self.finish)(invocation)
 
+    def set_deletions_of_hour(self, deletions: int) -> None:
+        """Set the number of deletions that all invocations have reserved in the present hour."""
+        self._table.fill(f"deletions#{self.clock.now_s // 3600}", {"deletions": {"N": str(deletions)}})
+
     def dead_letter_reasons(self) -> list[str | None]:
         """Return the reasons of the messages in the dead-letter queue; None for those that SQS moved there."""
         return [message.attributes.get("reason") for message in self.dead_letters.messages]
@@ -238,7 +244,9 @@ class RedeliverySystem:
             if dead.attributes.get("reason", "gave_up").startswith("gave_up") and receives < 15:
                 self.violations.append(f"given up: {source} after {receives} receives")
             if not dead.attributes and source not in self.done_s:  # by SQS itself
-                undisturbed = {number for number in range(15, 21) if (source, number) not in self._disturbed}
+                undisturbed = {
+                    number for number in range(15, MAX_RECEIVES + 1) if (source, number) not in self._disturbed
+                }
                 if undisturbed:
                     self.violations.append(f"dead-lettered by SQS: {source}, although receives {undisturbed} finished")
         if self._settings.outcome_event_bus:
@@ -251,7 +259,9 @@ class RedeliverySystem:
         failed = {event["message_id"] for event in self.events if event["outcome"] == "rejected"}
         reasons = [(dead, dead.attributes.get("reason", "")) for dead in self.dead_letters.messages]
         unpublished = [dead for dead, reason in reasons if not reason or reason.startswith("event_not_published")]
-        for media_id in self.deleted - gone:
+        # After a crash before the record, the outcome is that of the repeated call
+        repeated = {event.get("media_id") for event in self.events} - self._recorded_s.keys()
+        for media_id in self.deleted - gone - repeated:
             if not any(media_id in dead.body for dead in unpublished):
                 self.violations.append(f"deleted without an event: {media_id}")
         sources = {dead.attributes["source_message_id"] for dead, reason in reasons if reason}
@@ -284,17 +294,21 @@ class RedeliverySystem:
         )
         client = cast("MediaClient", SimpleNamespace(delete_media=self._delete_media))
         credentials = CredentialsStore(clients, SETTINGS.secret_id, clock=lambda: self.clock.now_s)
-        pauses = Pauses(lambda: self.clock.now_s)
-        gateway = NxCloudGateway(client, CorrectedClock(), credentials, pauses, lambda: self.clock.now_s)
+        flow = FlowControl(self._settings.calls_per_s, lambda: self.clock.now_s, self._sleep)
+        gateway = NxCloudGateway(client, CorrectedClock(), credentials, flow)
         records = DeletionRecords(clients, SETTINGS.idempotency_table, lambda: self.clock.now_s)
         return DeleteMedia(self._settings, clients, gateway, AbsenceExperiments(client, credentials), records)
+
+    def _sleep(self, seconds: float) -> None:
+        """Pass the time of a turn; nothing else happens meanwhile."""
+        self.clock.now_s += ceil(seconds)
 
     def _invoke(self, invocation: Invocation) -> None:
         """Invoke the function as Lambda does, and delete the messages that succeeded."""
         event = {"Records": [_sqs_record(receipt) for receipt in invocation.batch]}
         deadline = InvocationDeadline(self.clock, invocation.ends_s)
         try:
-            response: object = process_sqs_batch(event, invocation.handler, deadline)
+            response: object = process_sqs_batch(event, invocation.handler, deadline, lambda: self.clock.now_s)
             with self._call("response"):
                 pass
         except Exception as error:  # noqa: BLE001 (any exception of the function is a bug)

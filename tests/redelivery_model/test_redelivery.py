@@ -1,5 +1,6 @@
 """Generated failures and redeliveries: no message is lost or stuck, and no call is repeated."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ from tests.redelivery_model.queue import MAX_VISIBILITY_TIMEOUT_S
 from tests.redelivery_model.system import (
     MAX_RECEIVES,
     RETENTION_S,
+    SETTINGS,
     TIMEOUT_S,
     VISIBILITY_S,
     Fault,
@@ -19,6 +21,7 @@ from tests.redelivery_model.system import (
     RedeliverySystem,
 )
 
+PUBLISHING = replace(SETTINGS, outcome_event_bus="outcomes")
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 PICKS = 300  # bytes for a history to pick by
@@ -51,7 +54,7 @@ def test_history_ends_all_messages_and_repeats_no_call(picks: bytes, jitter: obj
 @given(picks=st.binary(min_size=PICKS, max_size=PICKS), jitter=st.random_module())
 def test_history_publishes_each_outcome_and_no_other(picks: bytes, jitter: object) -> None:
     numbers = iter(picks)
-    history = History(lambda options: next(numbers, 0) % options, event_bus="outcomes")
+    history = History(lambda options: next(numbers, 0) % options, settings=PUBLISHING)
     violations = history.play()
     note("\n".join([f"jitter by {jitter}", *history.system.trace]))
     assert violations == []
@@ -66,7 +69,7 @@ def test_event_is_published_again_up_to_the_15th_receive(refusals: int, events: 
             refusals -= refuse
             system.advance(invocation, Fault.REFUSED if refuse else None)
 
-    with RedeliverySystem(event_bus="outcomes") as system:
+    with RedeliverySystem(settings=PUBLISHING) as system:
         system.request_deletion(ONE)
         system.drain(finish)
     assert (len(system.calls), len(system.events)) == (1, events)
@@ -179,7 +182,11 @@ def test_two_workers_on_one_media_make_one_call(turns: list[int], *, confirmed: 
 
 
 @examples_of(100)
-@given(crashes=st.integers(0, 25), calls=st.lists(st.integers(0, 3), min_size=25, max_size=25), confirmed=st.booleans())
+@given(
+    crashes=st.integers(0, MAX_RECEIVES),
+    calls=st.lists(st.integers(0, 3), min_size=25, max_size=25),
+    confirmed=st.booleans(),
+)
 @example(crashes=MAX_RECEIVES - 1, calls=[0] * 25, confirmed=True)
 @example(crashes=MAX_RECEIVES - 1, calls=[0] * 25, confirmed=False)
 @example(crashes=MAX_RECEIVES, calls=[0] * 25, confirmed=True)
@@ -191,7 +198,7 @@ def test_only_crashes_reach_max_receive_count(crashes: int, calls: list[int], *,
         if crashed == crashes:
             system.finish(invocation)
             return
-        for _ in range(calls[crashed]):
+        for _ in range(calls[crashed % len(calls)]):
             system.advance(invocation)
         crashed += 1
         system.crash(invocation)
@@ -207,7 +214,10 @@ def test_only_crashes_reach_max_receive_count(crashes: int, calls: list[int], *,
     assert system.violations_at_rest() == []
 
 
-@pytest.mark.parametrize(("refusals", "reasons"), [(5, ["gave_up: provider_failed"]), (6, [None])])
+@pytest.mark.parametrize(
+    ("refusals", "reasons"),
+    [(MAX_RECEIVES - 15, ["gave_up: provider_failed"]), (MAX_RECEIVES - 14, [None])],
+)
 def test_message_not_dead_lettered_stays_until_sqs_moves_it(refusals: int, reasons: list[str | None]) -> None:
     refused = 0
 

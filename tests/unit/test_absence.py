@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from threading import Lock
 from time import sleep
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media
 from media_cleanup.outcome import Reason
 from media_cleanup.provider.absence import CONTROL, AbsenceExperiments, Proof
+from media_cleanup.provider.pacing import MARGIN, Pacer
 from media_cleanup.request import Attempt
 from nxcloud import (
     ApiError,
@@ -56,9 +58,12 @@ class FakeNxCloudClient:
     files: list[tuple[object, ...]] = field(default_factory=list)
     deadlines_s: set[float] = field(default_factory=set)
     on_call: Callable[[], object] = lambda: None
+    calls_per_s: float = 0
+    called_at: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.verifier = AbsenceExperiments(cast("MediaClient", self), STORE, lambda: self.now_s, self.sleep)
+        pacer = Pacer(self.calls_per_s, lambda: self.now_s, self.sleep)
+        self.verifier = AbsenceExperiments(cast("MediaClient", self), STORE, lambda: self.now_s, self.sleep, pacer)
 
     def sleep(self, seconds: float) -> None:
         self.now_s += seconds
@@ -99,6 +104,7 @@ class FakeNxCloudClient:
     def _call(self, name: str, deadline_s: float, effect: Callable[[], object]) -> None:
         number = len(self.calls)
         self.calls.append(name)
+        self.called_at.append(self.now_s)
         self.deadlines_s.add(deadline_s)
         self.on_call()
         self.now_s += self.call_s
@@ -379,6 +385,20 @@ def test_control_never_stays_for_lack_of_time(left_s: float) -> None:
     assert proof.absent == ({GONE} if left_s >= 30 else set())
     if not proof.absent:
         assert proof.detail == "absence not verified: too little time left in the invocation"
+
+
+def test_calls_of_experiment_wait_for_their_turns() -> None:
+    nxcloud = FakeNxCloudClient(calls_per_s=1, call_s=0.1)
+    assert nxcloud.prove("gone").absent
+    assert min(later - earlier for earlier, later in pairwise(nxcloud.called_at)) == pytest.approx(MARGIN)
+
+
+@pytest.mark.parametrize("left_s", range(8, 60))
+def test_paced_experiment_leaves_no_control(left_s: int) -> None:
+    nxcloud = FakeNxCloudClient(calls_per_s=0.25, call_s=1.9, ends_s=1000 + left_s)
+    nxcloud.prove("gone", "too")
+    assert nxcloud.media == set()
+    assert nxcloud.now_s <= max(1000, nxcloud.ends_s - 8)
 
 
 def test_lack_of_time_is_no_useless_control() -> None:

@@ -3,15 +3,18 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.request import QUEUE_RETENTION_S
 from media_cleanup.result import Result
 from media_cleanup.triggers.backoff import MAX_ATTEMPTS, backoff_s, give_up
 
 UNAVAILABLE = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.PROVIDER_FAILED)
 HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+MAX_RECEIVES = 100  # the queue's maxReceiveCount
 
 
 @pytest.mark.parametrize("attempt", [15, 16, 20])
@@ -25,6 +28,20 @@ def test_unavailable_from_the_15th_attempt_is_given_up(attempt: int) -> None:
 @pytest.mark.parametrize("attempt", [1, 14])
 def test_unavailable_before_the_15th_attempt_is_unchanged(attempt: int) -> None:
     assert give_up(UNAVAILABLE, attempt) == UNAVAILABLE
+
+
+@pytest.mark.parametrize("reason", [Reason.PACED, Reason.BRAKED])
+def test_waiting_request_is_never_given_up_for_its_receives(reason: Reason) -> None:
+    waiting = replace(UNAVAILABLE, reason=reason)
+    assert give_up(waiting, 99) == waiting
+
+
+@pytest.mark.parametrize("reason", [Reason.PACED, Reason.BRAKED, Reason.CIRCUIT_OPEN])
+def test_unavailable_is_given_up_a_day_before_retention_ends(reason: Reason) -> None:
+    unavailable = replace(UNAVAILABLE, reason=reason)
+    assert give_up(unavailable, 1, QUEUE_RETENTION_S - DAY_S - 1) == unavailable
+    assert give_up(unavailable, 1, QUEUE_RETENTION_S - DAY_S).reason_text == f"gave_up: {reason}"
+    assert give_up(unavailable, 1, 14 * DAY_S) == unavailable  # SQS keeps nothing for so long: a sample event
 
 
 @pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.UNAVAILABLE])
@@ -73,6 +90,19 @@ def test_message_always_unavailable_is_retried_for_24_hours(draws: list[tuple[fl
         hidden_s = backoff_s(result, attempt, jitter)
         assert hidden_s <= 12 * HOUR_S  # the longest visibility timeout of SQS
         clock_s += hidden_s
-    assert attempt == MAX_ATTEMPTS < 20  # the queue's maxReceiveCount is for crashes only
+    assert attempt == MAX_ATTEMPTS < MAX_RECEIVES
     assert (result.reason, result.last_reason) == (Reason.GAVE_UP, Reason.PROVIDER_FAILED)
-    assert 24 * HOUR_S <= clock_s <= 4 * 24 * HOUR_S  # the queue keeps a message for four days
+    assert DAY_S <= clock_s < QUEUE_RETENTION_S - DAY_S
+
+
+@given(st.lists(st.floats(0, 1), min_size=MAX_RECEIVES, max_size=MAX_RECEIVES))
+@example([0.0] * MAX_RECEIVES)
+@example([1.0] * MAX_RECEIVES)
+def test_message_that_always_waits_is_given_up_in_its_last_day(jitters: list[float]) -> None:
+    waiting, age_s, attempt = replace(UNAVAILABLE, reason=Reason.BRAKED), 0, 1
+    while (result := give_up(waiting, attempt, age_s)).outcome is not Outcome.REJECTED:
+        age_s += backoff_s(result, attempt, jitters[attempt])
+        attempt += 1
+    assert result.reason_text == "gave_up: braked"
+    assert attempt < 0.75 * MAX_RECEIVES  # some are left for crashes
+    assert QUEUE_RETENTION_S - DAY_S <= age_s < QUEUE_RETENTION_S - DAY_S + 5 * HOUR_S

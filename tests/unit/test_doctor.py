@@ -1,6 +1,7 @@
 """The doctor's decisions: the state of each finding, and its fix."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -135,6 +136,17 @@ def test_disabled_mapping_is_fixed_by_its_id() -> None:
     )
     assert findings.queue_mapping("DeleteMediaFunction", {"State": "Enabled", "UUID": "1b2c"}).health is Health.OK
     assert findings.queue_mapping("DeleteMediaFunction", None).health is Health.PROBLEM
+
+
+def test_pause_is_a_problem_with_the_time_for_which_messages_are_kept() -> None:
+    since = datetime(2026, 1, 15, 9, 26, tzinfo=UTC)
+    finding = findings.pause({"State": "Disabled", "LastModified": since}, 864_000, "app")
+    assert finding
+    assert finding.health is Health.PROBLEM
+    assert finding.text.endswith("sent at its start, 2026-01-15 09:26, are kept until 2026-01-25 09:26")
+    assert finding.fix == "make resume STACK=app"
+    assert findings.pause({"State": "Enabled"}, 864_000, "app") is None
+    assert findings.pause(None, 864_000, "app") is None
 
 
 def test_small_concurrency_of_account_is_a_warning() -> None:

@@ -30,6 +30,7 @@ def test_optional_variables_have_defaults() -> None:
     assert settings.verify_absence
     assert settings.absence_proof_interval_s == 3600
     assert settings.concurrent_calls == 10
+    assert (settings.calls_per_s, settings.max_concurrency, settings.max_deletions_per_hour) == (0, 5, 0)
 
 
 def test_empty_variable_counts_as_not_set() -> None:
@@ -107,11 +108,34 @@ def test_delete_settings_without_required_variable_are_refused(name: str) -> Non
         ("CONCURRENT_CALLS", "0", "whole number from 1 to 10"),
         ("CONCURRENT_CALLS", "11", "whole number from 1 to 10"),
         ("CONCURRENT_CALLS", "five", "whole number from 1 to 10"),
+        ("CALLS_PER_SECOND", "-1", "number from 0 to 99999"),
+        ("CALLS_PER_SECOND", "fast", "number from 0 to 99999"),
+        ("MAX_DELETIONS_PER_HOUR", "1.5", "whole number from 0 to 999999999"),
+        ("MAX_CONCURRENCY", "0", "whole number from 1 to 9999"),
     ],
 )
 def test_invalid_variable_is_refused_with_the_reason(name: str, value: str, reason: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{name}\b.*{reason}"):
         DeleteMediaSettings.from_environment(REQUIRED | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("calls", "environments", "share"),
+    [("0", "1000", 0), ("200", "8", 25), ("200", "7", 28), ("9.9", "5", 1), ("4", "5", 0.8), ("1.25", "5", 0.25)],
+)
+def test_environment_has_whole_calls_of_the_rate(calls: str, environments: str, share: float) -> None:
+    variables = {"CALLS_PER_SECOND": calls, "MAX_CONCURRENCY": environments}
+    assert DeleteMediaSettings.from_environment(REQUIRED | variables).calls_per_s == share
+
+
+def test_share_below_a_quarter_is_refused_with_the_arithmetic() -> None:
+    with pytest.raises(SettingsError) as caught:
+        DeleteMediaSettings.from_environment(REQUIRED | {"CALLS_PER_SECOND": "3", "MAX_CONCURRENCY": "20"})
+    assert str(caught.value) == (
+        "CALLS_PER_SECOND 3 ÷ MAX_CONCURRENCY 20 = 0.150 calls a second for each environment, so that a batch "
+        "takes 10 ÷ 0.150 = 67 s: too long for an invocation. Set CallsPerSecond to 5 or more, or MaxConcurrency to 12 "
+        "or less"
+    )
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("7200", 7200), ("0.5", 0.5)])

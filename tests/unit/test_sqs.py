@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from media_cleanup.aws.clients import AwsClients
+from media_cleanup.aws.wait_records import WaitRecords
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import DELETION
@@ -80,6 +81,7 @@ class FakeHandler:
     event_bus: str | None = None
     results: dict[str, Result] = field(default_factory=dict)
     settled: list[Result] = field(default_factory=list)
+    waits: WaitRecords | None = None
     log_profile = DELETION
 
     @property
@@ -89,6 +91,9 @@ class FakeHandler:
     @property
     def sqs(self) -> FakeSqs:
         return self.fake_clients.sqs
+
+    def begin(self, requests: int) -> None:
+        """Do nothing."""
 
     def verify(self, handled: Sequence[Handled]) -> None:
         """Leave the results as they are."""

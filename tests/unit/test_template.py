@@ -12,8 +12,12 @@ import pytest
 from localdev.cloud import ROOT
 from localdev.expanded import PACKED, expanded, nested
 from media_cleanup.aws.sweep_checkpoint import _KEY
+from media_cleanup.provider.pacing import MARGIN
+from media_cleanup.request import MIN_STEP_MS, QUEUE_RETENTION_S
 from media_cleanup.settings import (
+    BATCH_SIZE,
     DEFAULT_OBJECT_KEY_PATTERN,
+    MIN_SHARE,
     DeleteMediaSettings,
     HourlyCheckSettings,
     IndexMediaSettings,
@@ -21,6 +25,7 @@ from media_cleanup.settings import (
 )
 from media_cleanup.triggers.outcome_events import SOURCE
 from sweep_index.app import CHECK
+from tests.unit.test_backoff import MAX_RECEIVES
 
 TEMPLATE = expanded()
 NESTED = {
@@ -67,7 +72,17 @@ def test_public_names_of_template_are_unchanged() -> None:
     assert {
         *("CredentialsSecretArn", "NxCloudBaseUrl", "SignatureAlgorithm", "SourceBucketName", "CreateSourceBucket"),
         *("ObjectKeyPrefix", "ObjectKeyPattern", "DefaultBusinessPhone", "DryRun", "MaxConcurrency"),
-        *("LogRetentionDays", "Architecture", "VerifyAbsence", "ConcurrentCalls", "LagObjectiveSeconds", "AlarmEmail"),
+        *(
+            "LogRetentionDays",
+            "Architecture",
+            "VerifyAbsence",
+            "ConcurrentCalls",
+            "CallsPerSecond",
+            "MaxDeletionsPerHour",
+            "UndoSeconds",
+            "LagObjectiveSeconds",
+            "AlarmEmail",
+        ),
         *("DeploymentPreference", "KmsKeyArn", "SweepEveryDays"),
         "OutcomeEventBusName",
         *("AlarmTopicArn", "PermissionsBoundaryArn", "RolePath", "MediaIndexTableName", "IdempotencyTableName"),
@@ -95,7 +110,11 @@ def test_dead_letter_queue_has_longer_retention_and_larger_size(pipeline: Pipeli
     )
     assert RESOURCES[pipeline.dead_letter_queue]["MaximumMessageSize"] > RESOURCES[pipeline.queue]["MaximumMessageSize"]
     target = {"Fn::GetAtt": [pipeline.dead_letter_queue, "Arn"]}
-    assert RESOURCES[pipeline.queue]["RedrivePolicy"] == {"deadLetterTargetArn": target, "maxReceiveCount": 20}
+    assert RESOURCES[pipeline.queue]["RedrivePolicy"] == {
+        "deadLetterTargetArn": target,
+        "maxReceiveCount": MAX_RECEIVES,
+    }
+    assert RESOURCES[pipeline.queue]["MessageRetentionPeriod"] == QUEUE_RETENTION_S
 
 
 @each_pipeline
@@ -294,6 +313,12 @@ def test_function_may_publish_its_outcomes_on_the_named_bus_alone() -> None:
     statement = permissions("DeleteMediaRole")["PublishOutcomes"]
     assert statement["Resource"]["Fn::Sub"].endswith(":${AWS::AccountId}:event-bus/${OutcomeEventBusName}")
     assert statement["Condition"] == {"ForAllValues:StringEquals": {"events:source": [SOURCE]}}
+
+
+def test_least_share_of_calls_fits_into_an_invocation() -> None:
+    assert RESOURCES["DeleteMediaFunctionDeletions"]["BatchSize"] == BATCH_SIZE
+    turns = 1 + BATCH_SIZE  # the first call waits for up to two intervals
+    assert turns * MARGIN / MIN_SHARE + MIN_STEP_MS / 1000 <= RESOURCES["DeleteMediaFunction"]["Timeout"]
 
 
 def test_default_key_pattern_is_that_of_code() -> None:
@@ -595,7 +620,10 @@ def test_default_business_phone_is_only_where_functions_read_it() -> None:
 @each_function
 def test_longest_settings_fit_into_the_environment(function: str) -> None:
     variables = RESOURCES[function]["Environment"]["Variables"]
-    longest = {name: value.get("MaxLength", 128) for name, value in TEMPLATE["Parameters"].items()}
+    longest = {
+        name: value.get("MaxLength", 10 if value["Type"] == "Number" else 128)
+        for name, value in TEMPLATE["Parameters"].items()
+    }
     sizes = [len(name) + sum(longest.get(each, 200) for each in referred(value)) for name, value in variables.items()]
     assert sum(sizes) <= 4096  # bytes (source: AWS Lambda Developer Guide, "Lambda quotas")
 
@@ -826,6 +854,9 @@ def test_parameter_limits_accept_only_valid_values(parameter: str, value: str, *
         ({"SourceBucketName": "team-*", "SweepEveryDays": "7"}, []),
         ({"SourceBucketName": "team-*", "CreateSourceBucket": "true"}, ["OneBucketSource"]),
         ({"SweepEveryDays": "7"}, ["SweepNeedsBucket"]),
+        ({"CallsPerSecond": "1"}, ["PaceFitsConcurrency"]),
+        ({"CallsPerSecond": "1", "MaxConcurrency": "4"}, []),
+        ({"CallsPerSecond": "2"}, []),
     ],
 )
 def test_rules_reject_invalid_combinations(parameters: dict[str, str], broken: list[str]) -> None:
@@ -841,6 +872,8 @@ def test_rules_reject_invalid_combinations(parameters: dict[str, str], broken: l
                 return not holds(part)
             case {"Fn::Or": parts}:
                 return any(map(holds, parts))
+            case {"Fn::Contains": [values, value]}:
+                return holds(value) in values
         return rule
 
     rules = TEMPLATE["Rules"].items()

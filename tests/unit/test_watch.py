@@ -70,7 +70,7 @@ def test_alarm_notifies_topic_and_ignores_missing_data(name: str) -> None:
     assert alarm.get("AlarmActions", []) == alarm.get("OKActions", []) == actions
 
 
-@pytest.mark.parametrize("name", ["AuthenticationAlarm", "InternalErrorsAlarm"])
+@pytest.mark.parametrize("name", ["AuthenticationAlarm", "BrakedAlarm", "InternalErrorsAlarm"])
 def test_alarm_stays_on_between_two_receives_of_a_message(name: str) -> None:
     alarm = ALARMS[name]
     assert alarm["DatapointsToAlarm"] == 1
@@ -105,13 +105,31 @@ def test_alarms_and_widgets_use_metrics_of_code(dashboard: dict[str, Any]) -> No
     shown = {row[1] for row in rows if row[0] == "MediaCleanup"}
     assert ours == {
         *("AuthenticationFailed", "DeletionLag", "Unavailable", "Deleted", "SweptGone"),
-        *("InternalError", "Disconnected", "DryRunSkipped", "DryRunDays"),
+        *("InternalError", "Disconnected", "DryRunSkipped", "DryRunDays", "Braked"),
     }
     assert shown == METRICS
     assert '"service", "${ApplicationName}"' in DASHBOARD
     assert '"service", "media-cleanup"' not in DASHBOARD
     assert NESTED["Parameters"]["ApplicationName"] == {"Ref": "AWS::StackName"}
     assert len({tuple(row[2:4]) for row in rows if row[0] == "MediaCleanup"}) == 1
+
+
+def test_objective_starts_after_undo_seconds(dashboard: dict[str, Any]) -> None:
+    for name, factor in (("LagAlarm", "1000 * "), ("DeletionQueueAgeAlarm", "")):
+        expression, measured = ALARMS[name]["Metrics"]
+        assert expression["Expression"] == {"Fn::Sub": f"{measured['Id']} - {factor}${{UndoSeconds}}"}
+    rows = [row for widget in dashboard["widgets"] for row in widget["properties"].get("metrics", [])]
+    lags = [row[4] for row in rows if row[0:2] == ["MediaCleanup", "DeletionLag"]]
+    expressions = [row[0]["expression"] for row in rows if isinstance(row[0], dict)]
+    assert {f"{lag['id']} - 1000 * 1" for lag in lags if not lag["visible"]} < set(expressions)
+    assert len(lags) == 3
+    delay = TEMPLATE["Resources"]["DeletionQueue"]["Properties"]["DelaySeconds"]
+    assert delay == NESTED["Parameters"]["UndoSeconds"] == {"Ref": "UndoSeconds"}
+
+
+def test_braked_requests_are_no_outage() -> None:
+    expression, *_ = ALARMS["OutageAlarm"]["Metrics"]
+    assert expression["Expression"] == "IF(unavailable > braked AND deleted == 0, 1, 0)"
 
 
 def test_dashboard_states_mode_in_words(dashboard: dict[str, Any]) -> None:

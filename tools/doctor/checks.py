@@ -163,17 +163,25 @@ class Doctor:
         }
 
     def _queues(self) -> Iterator[Finding]:
-        for function in FUNCTIONS[:2]:
-            name = f"{self.deployment.physical_id(function)}:live"
-            mappings = self._functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-            yield findings.queue_mapping(function, next(iter(mappings), None))
         sqs = client("sqs")
+        deletions, links = (self._mapping(function) for function in FUNCTIONS[:2])
+        queue = sqs.get_queue_attributes(
+            QueueUrl=self.deployment.physical_id("DeletionQueue"), AttributeNames=["MessageRetentionPeriod"]
+        )
+        retention_s = int(queue["Attributes"]["MessageRetentionPeriod"])
+        pause = findings.pause(deletions, retention_s, self.deployment.name)
+        yield pause or findings.queue_mapping(FUNCTIONS[0], deletions)
+        yield findings.queue_mapping(FUNCTIONS[1], links)
         for queue, resource in (("deletion", "DeletionDeadLetterQueue"), ("index", "IndexDeadLetterQueue")):
             answer = sqs.get_queue_attributes(
                 QueueUrl=self.deployment.physical_id(resource), AttributeNames=["ApproximateNumberOfMessages"]
             )
             messages = int(answer["Attributes"]["ApproximateNumberOfMessages"])
             yield findings.dead_letters(queue, messages, self.deployment.name)
+
+    def _mapping(self, function: str) -> Any:  # noqa: ANN401 (boto3 creates clients at run time)
+        name = f"{self.deployment.physical_id(function)}:live"
+        return next(iter(self._functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]), None)
 
     def _concurrency(self) -> Iterator[Finding]:
         limit = self._functions.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -171,6 +172,17 @@ def alarm_states(names: Sequence[str]) -> Finding:
     if names:
         return Finding("Alarms", Health.WARNING, f"in ALARM: {', '.join(sorted(names))}", "docs/operations/index.md")
     return Finding("Alarms", Health.OK, "none is in ALARM")
+
+
+def pause(mapping: Mapping[str, Any] | None, retention_s: int, stack: str) -> Finding | None:
+    """Return a problem if the mapping of the deletion queue is disabled, with the time for which messages are kept."""
+    if mapping is None or mapping["State"] not in {"Disabled", "Disabling"}:
+        return None
+    text, since = "paused: no deletion request is processed", mapping.get("LastModified")
+    if since:
+        end = since + timedelta(seconds=retention_s)
+        text += f"; messages sent at its start, {since:%Y-%m-%d %H:%M}, are kept until {end:%Y-%m-%d %H:%M}"
+    return Finding("Queues", Health.PROBLEM, text, f"make resume STACK={stack}")
 
 
 def queue_mapping(function: str, mapping: Mapping[str, Any] | None) -> Finding:

@@ -73,7 +73,7 @@ def _verify(options: argparse.Namespace) -> int:
         media=media_source(settings, phone),
         bucket=choose_bucket(deployment, options.bucket),
         run=new_run(),
-        patience_s=options.patience,
+        patience_s=options.patience + int(deployment.parameters.get("UndoSeconds") or 0),
     )
     mode = "dry run: outcomes are skipped, reason dry_run" if settings.dry_run else f"NXCloud: {settings.base_url}"
     _console.print(f"Verifying {deployment.name} in {deployment.region} ({mode}), run {subject.run}")

@@ -5,17 +5,20 @@ from dataclasses import replace
 
 from media_cleanup.aws.clients import AwsClients
 from media_cleanup.aws.credentials import CredentialsStore
+from media_cleanup.aws.hourly_deletions import HourlyDeletions
 from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.aws.media_index import MediaIndex
 from media_cleanup.aws.s3_objects import S3Objects
+from media_cleanup.aws.wait_records import WaitRecords
+from media_cleanup.brake import Brake
 from media_cleanup.deletion_rules import CurrentObject, Facts, ObjectDeletion, decide, with_tags
 from media_cleanup.errors import DependencyUnavailable, InvalidMediaError
 from media_cleanup.keyed_locks import KeyedLocks
 from media_cleanup.model import Link, Media, S3Object, media_in_key, media_in_labels
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.provider.absence import AbsenceExperiments
+from media_cleanup.provider.flow_control import FlowControl
 from media_cleanup.provider.gateway import NxCloudGateway
-from media_cleanup.provider.pauses import Pauses
 from media_cleanup.reporting import DELETION
 from media_cleanup.request import (
     MIN_CALL_MS,
@@ -56,6 +59,9 @@ class DeleteMedia:
         self._gateway = gateway
         self._verification = VerifyAbsence(verifier, records, settings.absence_proof_interval_s)
         self._records = records
+        self.waits = WaitRecords(clients, settings.idempotency_table, records.now_s)
+        deletions = HourlyDeletions(clients, settings.idempotency_table, settings.max_deletions_per_hour)
+        self._brake = Brake(settings.max_deletions_per_hour, settings.max_concurrency, deletions.reserve, records.now_s)
         self._locks = KeyedLocks()
         self._index = MediaIndex(clients, settings.media_index_table)
         self._objects = S3Objects(clients)
@@ -64,11 +70,23 @@ class DeleteMedia:
     def from_settings(cls, settings: DeleteMediaSettings) -> "DeleteMedia":
         """Create the handler with real AWS clients and NXCloud's client."""
         clients, clock = AwsClients(), CorrectedClock()
-        client = MediaClient(settings.base_url, algorithm=settings.sign_algorithm, now_ms=clock)
+        flow = FlowControl(settings.calls_per_s)
+        client = MediaClient(
+            settings.base_url,
+            algorithm=settings.sign_algorithm,
+            now_ms=clock,
+            before_repeat=flow.pacer.wait_for_turn,
+        )
         credentials = CredentialsStore(clients, settings.secret_id)
-        gateway = NxCloudGateway(client, clock, credentials, Pauses())
-        verifier = AbsenceExperiments(client, credentials)
-        return cls(settings, clients, gateway, verifier, DeletionRecords(clients, settings.idempotency_table))
+        gateway = NxCloudGateway(client, clock, credentials, flow)
+        verifier = AbsenceExperiments(client, credentials, pacer=flow.pacer)
+        records = DeletionRecords(clients, settings.idempotency_table)
+        return cls(settings, clients, gateway, verifier, records)
+
+    def begin(self, requests: int) -> None:
+        """Begin an invocation with this many requests."""
+        self._gateway.begin_invocation()
+        self._brake.begin_invocation(requests)
 
     def create_clients(self) -> None:
         """Create the AWS clients of every deletion; that of SQS is for failed ones."""
@@ -196,7 +214,10 @@ class DeleteMedia:
         message_id = attempt.message_id
         if message_id and attempt.number > 1 and (refusal := self._records.get_refusal(media, message_id)):
             return refusal
-        result = self._records.once(media, attempt, lambda: self._gateway.delete(media, attempt))
+        self._brake.raise_if_reached()  # before the two writes of a record in progress
+        result = self._records.once(
+            media, attempt, lambda: self._brake.delete(lambda: self._gateway.delete(media, attempt))
+        )
         if message_id and result.reason is Reason.REFUSED_BY_PROVIDER:
             self._records.put_refusal(media, message_id, result)
         return result

@@ -21,6 +21,7 @@ class IndexMedia:
     log_profile = LINKING
     queue_url = None  # redelivery by the queue's own visibility timeout
     event_bus = None
+    waits = None
 
     def __init__(self, settings: IndexMediaSettings, clients: AwsClients) -> None:
         self.settings = settings
@@ -41,6 +42,9 @@ class IndexMedia:
     def preparations(self) -> tuple[Callable[[], None], ...]:
         """Return what the first request needs: the clients, and a connection to DynamoDB."""
         return self._index.prepare, self.create_clients
+
+    def begin(self, requests: int) -> None:
+        """Do nothing: links are not paced."""
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result for each media file that is linked.

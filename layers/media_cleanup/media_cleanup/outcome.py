@@ -35,6 +35,9 @@ class Reason(StrEnum):
 
     # unavailable
     PROVIDER_FAILED = "provider_failed"  # -1, 9001, 9003 to 9007, 9099, unknown codes, `success` false
+    CIRCUIT_OPEN = "circuit_open"  # calls have stopped for a while after repeated network errors or HTTP 5xx
+    PACED = "paced"  # CallsPerSecond allows no call in the rest of the invocation; a wait, and no failure
+    BRAKED = "braked"  # MaxDeletionsPerHour is reached; a wait, and no failure
     THROTTLED = "throttled"  # 27, 28, 88, 9099 with a rate limit of Meta, HTTP 429
     VERIFICATION_PAUSED = "verification_paused"  # three controls in a row proved nothing
     NO_ANSWER = "no_answer"  # network error, or the deadline passed
@@ -56,5 +59,5 @@ class Reason(StrEnum):
     INVALID_KEY = "invalid_key"  # the key names half a media file
     SSE_C_OBJECT = "sse_c_object"  # the object is encrypted with a customer-provided key, so it cannot be looked at
     REFUSED_BY_PROVIDER = "refused_by_provider"  # 1001, 1002, 9000, 9002, 9006
-    GAVE_UP = "gave_up"  # unavailable at the last receive; followed by the last reason
+    GAVE_UP = "gave_up"  # unavailable at the 15th failed receive, or a day before the queue's retention ends
     EVENT_NOT_PUBLISHED = "event_not_published"  # of a dead letter: the outcome stands, its event was not accepted

@@ -39,7 +39,7 @@ DELETION = LogProfile(
         Outcome.REJECTED: "Rejected",
         Outcome.UNAVAILABLE: "Unavailable",
     },
-    ("AuthenticationFailed", "DryRunSkipped"),
+    ("AuthenticationFailed", "Braked", "DryRunSkipped"),
 )
 LINKING = LogProfile(
     "media_linking",
@@ -61,6 +61,10 @@ class Delivery:
     message_id: str | None = None
     sent_ms: int | None = None
 
+    def age_s(self, now_s: float) -> float:
+        """Return the seconds since the message was sent, at this Unix time; 0 without a queue."""
+        return 0 if self.sent_ms is None else now_s - self.sent_ms / 1000
+
 
 def report(profile: LogProfile, result: Result, delivery: Delivery) -> dict[str, Any]:
     """Log and count a result. Returns the fields of the log line."""
@@ -70,6 +74,8 @@ def report(profile: LogProfile, result: Result, delivery: Delivery) -> dict[str,
     metrics.add_metric(profile.counters[result.outcome], MetricUnit.Count, 1)
     if result.authentication_failed:
         metrics.add_metric("AuthenticationFailed", MetricUnit.Count, 1)
+    if result.reason is Reason.BRAKED:
+        metrics.add_metric("Braked", MetricUnit.Count, 1)
     if result.reason is Reason.DRY_RUN:
         metrics.add_metric("DryRunSkipped", MetricUnit.Count, 1)
     if Reason.INTERNAL_ERROR in (result.reason, result.last_reason):

@@ -7,6 +7,7 @@ from media_cleanup.model import Link, Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import NO_ORIGIN, Attempt, Origin, Request
 
+_WAITS = {Reason.PACED, Reason.BRAKED}
 _AUTHENTICATION_REASONS = {Reason.CREDENTIALS_REFUSED, Reason.CREDENTIALS_UNUSABLE}
 
 
@@ -83,6 +84,11 @@ class Result:
     def own_numbers(self) -> tuple[str, ...]:
         """The phone numbers of the result's media file, which are masked wherever its texts are shown."""
         return (self.media.business_phone,) if self.media else ()
+
+    @property
+    def waits(self) -> bool:
+        """Whether the request waits for its turn, which is no failure."""
+        return self.reason in _WAITS
 
     @property
     def authentication_failed(self) -> bool:

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ DEFAULT_OBJECT_KEY_PATTERN = (
     r"(?P<media_id>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:[.][^/]*)?$"
 )
 MAX_KEY_BYTES = 1024
+BATCH_SIZE = 10
+MIN_SHARE = 0.25  # calls a second; a batch then takes at most 50 of an invocation's 60 s (provider/pacing.py)
 LOCAL_HOSTS = {"localhost", "host.docker.internal"}
 
 
@@ -40,10 +43,14 @@ class DeleteMediaSettings:
     absence_proof_interval_s: float
     concurrent_calls: int
     outcome_event_bus: str | None
+    max_concurrency: int
+    calls_per_s: float
+    max_deletions_per_hour: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "DeleteMediaSettings":
         """Read all settings; an empty variable counts as not set. Raises SettingsError."""
+        max_concurrency = _max_concurrency(environment.get("MAX_CONCURRENCY") or "5")
         return cls(
             base_url=_base_url(_required(environment, "NXCLOUD_BASE_URL")),
             secret_id=_required(environment, "NXCLOUD_SECRET_ID"),
@@ -60,6 +67,9 @@ class DeleteMediaSettings:
             absence_proof_interval_s=_seconds("ABSENCE_PROOF_INTERVAL_S", environment, "3600"),
             concurrent_calls=_concurrent_calls(environment.get("CONCURRENT_CALLS") or "10"),
             outcome_event_bus=_event_bus(environment.get("OUTCOME_EVENT_BUS", "")),
+            max_concurrency=max_concurrency,
+            calls_per_s=_share(environment.get("CALLS_PER_SECOND") or "0", max_concurrency),
+            max_deletions_per_hour=_deletions_per_hour(environment.get("MAX_DELETIONS_PER_HOUR") or "0"),
         )
 
 
@@ -218,6 +228,33 @@ def _event_bus(text: str) -> str | None:
     if not re.fullmatch("[A-Za-z0-9._/-]{0,256}", text):
         raise SettingsError("OUTCOME_EVENT_BUS must be the name of an event bus: letters, digits and . _ / -")
     return text or None
+
+
+def _max_concurrency(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,3}", text):
+        raise SettingsError("MAX_CONCURRENCY must be a whole number from 1 to 9999")
+    return int(text)
+
+
+def _share(text: str, max_concurrency: int) -> float:
+    """An execution environment's share of CALLS_PER_SECOND: whole calls a second, so that all shares keep within it."""
+    if not re.fullmatch("[0-9]{1,5}([.][0-9]{1,3})?", text):
+        raise SettingsError("CALLS_PER_SECOND must be a number from 0 to 99999")
+    share = float(text) / max_concurrency
+    if 0 < share < MIN_SHARE:
+        raise SettingsError(
+            f"CALLS_PER_SECOND {text} ÷ MAX_CONCURRENCY {max_concurrency} = {share:.3f} calls a second for each "
+            f"environment, so that a batch takes {BATCH_SIZE} ÷ {share:.3f} = {BATCH_SIZE / share:.0f} s: too long for "
+            f"an invocation. Set CallsPerSecond to {MIN_SHARE * max_concurrency:g} or more, or MaxConcurrency to "
+            f"{floor(float(text) / MIN_SHARE)} or less"
+        )
+    return float(floor(share)) if share >= 1 else share
+
+
+def _deletions_per_hour(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise SettingsError("MAX_DELETIONS_PER_HOUR must be a whole number from 0 to 999999999")
+    return int(text)
 
 
 def _days(text: str) -> int:

@@ -40,7 +40,8 @@ class MediaClient:
     """NXCloud's media API over keep-alive connections.
 
     `now_ms` returns the time to sign with, as Unix milliseconds. Each call takes at most `deadline_s` seconds in total,
-    and raises a subclass of NxCloudError unless the API confirms success.
+    and raises a subclass of NxCloudError unless the API confirms success. `before_repeat` is called with the seconds
+    left before a request is sent for the second time; what it raises ends the call.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class MediaClient:
         *,
         algorithm: Algorithm = "md5",
         now_ms: Callable[[], int] = system_clock_ms,
+        before_repeat: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._algorithm: Algorithm = algorithm
         self._now_ms = now_ms
+        self._before_repeat = before_repeat
         self._session = deadline_session()
 
     def delete_media(
@@ -114,6 +117,7 @@ class MediaClient:
         except _StaleConnection:
             self._session.close()  # the pool's other connections are as old
         # Not within `except`: the first attempt's error would be the context of the second's, and so its root cause
+        self._before_repeat(deadline_s - (time.monotonic() - started))
         return self._attempt(action, body, auth, max(deadline_s - (time.monotonic() - started), 0.001))
 
     def _attempt(

@@ -20,13 +20,13 @@ from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import D
 from media_cleanup.aws.clients import AWS_ERRORS, AwsClients, describe_error, unavailable_as
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
-from media_cleanup.request import Attempt
+from media_cleanup.request import QUEUE_RETENTION_S, Attempt
 from media_cleanup.result import Confirmation, Result
 from media_cleanup.telemetry import logger
 
 DAY_S = 24 * 3600
 CONFIRMATION_TTL_S = 30 * DAY_S
-REFUSAL_TTL_S = 10 * DAY_S  # as long as the deletion queue keeps a message
+REFUSAL_TTL_S = QUEUE_RETENTION_S  # as long as the deletion queue keeps a message
 PROOF_TTL_S = 2 * DAY_S
 
 
@@ -39,7 +39,7 @@ class DeletionRecords:
     def __init__(self, clients: AwsClients, table: str, now_s: Callable[[], float] = time.time) -> None:
         self._clients = clients
         self._table = table
-        self._now_s = now_s
+        self.now_s = now_s
         self._lock = Lock()
         self._stores: dict[str, DynamoDBPersistenceLayer] = {}
 
@@ -112,12 +112,12 @@ class DeletionRecords:
     def get_proof_age_s(self, media: Media) -> float | None:
         """Return the seconds since a media file's first proof of absence, None where there is none."""
         facts = self._get(self._proofs, _data(media))
-        return None if facts is None else self._now_s() - facts["proved_s"]
+        return None if facts is None else self.now_s() - facts["proved_s"]
 
     def put_proof(self, media: Media) -> None:
         """Record the first proof of a media file's absence."""
         with self._translated_errors():
-            self._proofs.save_success(_data(media), result={"proved_s": self._now_s()})
+            self._proofs.save_success(_data(media), result={"proved_s": self.now_s()})
 
     def remove_proof(self, media: Media) -> None:
         """Remove the first proof of a media file's absence: `getMedia` has found the media file since."""

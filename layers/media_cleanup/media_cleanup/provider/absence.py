@@ -25,6 +25,7 @@ from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media
 from media_cleanup.outcome import Reason
 from media_cleanup.provider.classification import may_mean_absent
+from media_cleanup.provider.pacing import Pacer
 from media_cleanup.request import Attempt
 from nxcloud import Credentials, InvalidResponseError, MediaClient, NoResponseError, NxCloudError
 
@@ -92,7 +93,8 @@ class _ControlMissingError(_NoProofError):
 class AbsenceExperiments:
     """Verifies absence for one execution environment, in one thread. `clock` and `sleep` count seconds.
 
-    Its calls never cause a pause, a refresh of the credentials, or an alarm.
+    `pacer` gives its calls their turns. They never cause a pause, an open circuit, a refresh of the credentials, or an
+    alarm.
     """
 
     def __init__(
@@ -101,7 +103,9 @@ class AbsenceExperiments:
         credentials: CredentialsStore,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        pacer: Pacer | None = None,
     ) -> None:
+        self._pacer = pacer or Pacer()
         self._client = client
         self._credentials = credentials
         self._clock = clock
@@ -117,7 +121,9 @@ class AbsenceExperiments:
         number = self._number(credentials, business_phone)
         if self._clock() < number.paused_until:
             return Proof(reason=Reason.VERIFICATION_PAUSED, detail=number.last_detail)
-        experiment = _Experiment(self._client, credentials, business_phone, attempt, number, self._clock, self._sleep)
+        experiment = _Experiment(
+            self._client, credentials, business_phone, attempt, number, self._pacer, self._clock, self._sleep
+        )
         try:
             absent = experiment.run(media)
         except _NoProofError as error:
@@ -154,6 +160,7 @@ class _Experiment:
     business_phone: str
     attempt: Attempt
     number: _PhoneState
+    pacer: Pacer
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     found: set[Media] = field(default_factory=set)
@@ -208,7 +215,7 @@ class _Experiment:
         upload = (CONTROL, CONTROL_FILE_NAME, "image/png")
         try:
             self.number.control_id = self._call(
-                self.client.upload_media, *upload, reserve_s=PROCESSING_S + CALL_S + CALL_S
+                self.client.upload_media, *upload, reserve_s=PROCESSING_S + 2 * self._paced_call_s
             )
         except NxCloudError as error:
             raise _NoProofError("uploadMedia of the control", error) from None
@@ -221,7 +228,7 @@ class _Experiment:
             kind = _ControlMissingError if may_mean_absent(error) else _NoProofError
             raise kind("getMedia of the control", error) from None
 
-    def _is_found(self, media_id: str, *, reserve_s: float = CALL_S) -> bool:
+    def _is_found(self, media_id: str, *, reserve_s: float | None = None) -> bool:
         try:
             self._call(self.client.get_media, media_id, reserve_s=reserve_s)
         except NxCloudError as error:
@@ -254,11 +261,21 @@ class _Experiment:
             self.sleep(CHECK_INTERVAL_S)
         raise _NoProofError("getMedia still finds the deleted control")
 
-    def _call(self, call: Callable[..., Any], *arguments: object, reserve_s: float = CALL_S) -> Any:  # noqa: ANN401 (the call's response)
-        """Make one call, if there is time for it and `reserve_s`: for the control's removal."""
-        if self._remaining_s() < CALL_S + reserve_s:
-            raise _NoProofError("too little time left in the invocation", useless=False)
-        return call(self.credentials, self.business_phone, *arguments, deadline_s=CALL_S)
+    def _call(self, call: Callable[..., Any], *arguments: object, reserve_s: float | None = None) -> Any:  # noqa: ANN401 (the call's response)
+        """Make one call in its turn, if there is time for it and `reserve_s`: that for the control's removal."""
+        reserve_s = self._paced_call_s if reserve_s is None else reserve_s
+        try:
+            self.pacer.wait_for_turn(self._remaining_s() - CALL_S - reserve_s)
+            if self._remaining_s() < CALL_S + reserve_s:
+                raise _NoProofError("too little time left in the invocation", useless=False)
+            return call(self.credentials, self.business_phone, *arguments, deadline_s=CALL_S)
+        except DependencyUnavailable as error:
+            raise _NoProofError(str(error), useless=False) from None
+
+    @property
+    def _paced_call_s(self) -> float:
+        """The time of one call and its turn."""
+        return self.pacer.interval_s + CALL_S
 
     def _remaining_s(self) -> float:
         return self.attempt.remaining_ms / 1000 - FINISH_S

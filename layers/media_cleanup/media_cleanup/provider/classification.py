@@ -37,5 +37,15 @@ def may_mean_absent(error: NxCloudError) -> bool:
     return isinstance(error, RequestFailedError) and error.http_status == 200 and error.retry_after_s is None
 
 
+def shows_outage(error: NxCloudError) -> bool:
+    """Whether NXCloud is down: no connection, no response in time, or HTTP 5xx without the JSON of its API."""
+    match error:
+        case NoResponseError():
+            return True
+        case InvalidResponseError(http_status=int(status), provider_code=None):
+            return status >= 500
+    return False
+
+
 def _meta_detail(error: NxCloudError) -> str | None:
     return None if error.meta_code is None else f"Meta's error {error.meta_code}"

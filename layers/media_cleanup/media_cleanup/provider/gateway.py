@@ -1,15 +1,14 @@
 """The gateway to NXCloud: deletes one media file, and recovers from a skewed clock and rotated credentials."""
 
-from collections.abc import Callable
-from time import monotonic
+from dataclasses import dataclass
 
 from media_cleanup.aws.credentials import CredentialsStore
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.provider.classification import classify, may_mean_absent
-from media_cleanup.provider.pauses import Pauses
-from media_cleanup.request import Attempt
+from media_cleanup.provider.flow_control import FlowControl
+from media_cleanup.request import MIN_STEP_MS, Attempt
 from media_cleanup.result import Result
 from nxcloud import (
     ApiError,
@@ -29,10 +28,23 @@ MIN_CALL_S = 1.0
 FINISH_S = 4.0  # after a call: links, record, log line, dead letter, answer
 
 
+@dataclass(slots=True)
+class _Deletion:
+    """A media file to delete, and the seconds that the calls for it took, without the wait for their turns."""
+
+    media: Media
+    attempt: Attempt
+    latency_s: float = 0.0
+
+    @property
+    def latency_ms(self) -> int:
+        return round(self.latency_s * 1000)
+
+
 class NxCloudGateway:
     """NXCloud, for concurrent workers; kept for the life of the execution environment.
 
-    `clock` is the clock that `client` signs with; `seconds` counts seconds, as that of `pauses` does.
+    `clock` is the clock that `client` signs with.
     """
 
     def __init__(
@@ -40,14 +52,18 @@ class NxCloudGateway:
         client: MediaClient,
         clock: CorrectedClock,
         credentials: CredentialsStore,
-        pauses: Pauses,
-        seconds: Callable[[], float] = monotonic,
+        flow: FlowControl,
     ) -> None:
         self._client = client
         self._clock = clock
         self._credentials = credentials
-        self._pauses = pauses
-        self._seconds = seconds
+        self._flow = flow
+        self._pauses = flow.pauses
+        self._seconds = flow.clock
+
+    def begin_invocation(self) -> None:
+        """Delay the first call of an invocation, where calls are paced."""
+        self._flow.pacer.begin_invocation()
 
     def prepare(self) -> None:
         """Read the credentials before the first request. Raises DependencyUnavailable."""
@@ -61,9 +77,9 @@ class NxCloudGateway:
         """Delete a media file. Raises DependencyUnavailable where NXCloud cannot be called now."""
         credentials = self._credentials.get(media.business_phone)
         self._pauses.raise_if_paused(credentials, media.business_phone)
-        started = self._seconds()
+        deletion = _Deletion(media, attempt)
         try:
-            response = self._delete_with_recovery(credentials, media, attempt)
+            response = self._delete_with_recovery(credentials, deletion)
         except NxCloudError as error:
             outcome, reason, detail = classify(error)
             return Result(
@@ -75,7 +91,7 @@ class NxCloudGateway:
                 provider_message=error.provider_message,
                 http_status=error.http_status,
                 retry_after_s=error.retry_after_s,
-                latency_ms=self._since_ms(started),
+                latency_ms=deletion.latency_ms,
                 may_be_absent=may_mean_absent(error),
             )
         return Result(
@@ -84,25 +100,38 @@ class NxCloudGateway:
             provider_code=response.code,
             provider_message=response.message,
             http_status=response.http_status,
-            latency_ms=self._since_ms(started),
+            latency_ms=deletion.latency_ms,
             confirmed_ms=system_clock_ms(),
         )
 
-    def _delete_with_recovery(self, credentials: Credentials, media: Media, attempt: Attempt) -> ApiResponse:
+    def _delete_with_recovery(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
         """Call NXCloud, and once more after correcting the clock or reading the credentials again."""
         try:
-            return self._delete_once(credentials, media, attempt)
+            return self._delete_once(credentials, deletion)
         except ClockSkewError as error:
             if not self._clock.correct(error.server_time_ms):
                 raise
         except CredentialsRefusedError:
-            refreshed = self._credentials.refresh_after_refusal(media.business_phone, credentials)
+            refreshed = self._credentials.refresh_after_refusal(deletion.media.business_phone, credentials)
             if refreshed is None:
                 raise
             credentials = refreshed
-        return self._delete_once(credentials, media, attempt)
+        return self._delete_once(credentials, deletion)
 
-    def _delete_once(self, credentials: Credentials, media: Media, attempt: Attempt) -> ApiResponse:
+    def _delete_once(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
+        """Make one call, when it has its turn. Raises DependencyUnavailable and NxCloudError."""
+
+        def spare_s() -> float:
+            return (deletion.attempt.remaining_ms - MIN_STEP_MS) / 1000
+
+        with self._flow.breaker.guard(spare_s(), lambda: self._flow.pacer.wait_for_turn(spare_s())):
+            asked_at = self._seconds()
+            try:
+                return self._call(credentials, deletion.media, deletion.attempt)
+            finally:
+                deletion.latency_s += self._seconds() - asked_at
+
+    def _call(self, credentials: Credentials, media: Media, attempt: Attempt) -> ApiResponse:
         """Make one call that ends before the invocation. Raises DependencyUnavailable and NxCloudError."""
         deadline_s = min(MAX_CALL_S, attempt.remaining_ms / 1000 - FINISH_S)
         if deadline_s < MIN_CALL_S:
@@ -123,6 +152,3 @@ class NxCloudGateway:
             raise
         self._pauses.record_acceptance(credentials, media.business_phone, asked_at)
         return response
-
-    def _since_ms(self, started: float) -> int:
-        return round((self._seconds() - started) * 1000)

@@ -3,11 +3,14 @@
 from dataclasses import dataclass, replace
 
 from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.request import QUEUE_RETENTION_S
 from media_cleanup.result import Result
 
 FIRST_DELAY_S = 30
 MAX_DELAY_S = 4 * 3600
-MAX_ATTEMPTS = 15
+MAX_ATTEMPTS = 15  # that failed
+LAST_DAY_S = QUEUE_RETENTION_S - 24 * 3600
+MAX_RETENTION_S = 14 * 24 * 3600  # of SQS: what claims to be older is a sample event
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +23,14 @@ class Redelivery:
 AFTER_VISIBILITY_TIMEOUT = Redelivery(None)
 
 
-def give_up(result: Result, attempt: int) -> Result:
-    """Return the result as it stands at this attempt: unavailable at the last one is rejected."""
-    if result.outcome is Outcome.UNAVAILABLE and attempt >= MAX_ATTEMPTS:
+def give_up(result: Result, failures: int, age_s: float = 0) -> Result:
+    """Return the result as it stands after this many failed receives of its message, sent `age_s` seconds ago.
+
+    Unavailable at the last one is rejected, except where the request waits for its turn. In the last day of the queue's
+    retention, everything unavailable is: SQS would delete the message without notice.
+    """
+    failed = failures >= MAX_ATTEMPTS and not result.waits
+    if result.outcome is Outcome.UNAVAILABLE and (failed or LAST_DAY_S <= age_s < MAX_RETENTION_S):
         return replace(result, outcome=Outcome.REJECTED, reason=Reason.GAVE_UP, last_reason=result.reason)
     return result
 

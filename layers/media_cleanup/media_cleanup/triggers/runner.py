@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from media_cleanup.aws.clients import AwsClients
+from media_cleanup.aws.wait_records import WaitRecords
 from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import LogProfile
@@ -36,6 +37,13 @@ class RequestHandler(Protocol):
     def event_bus(self) -> str | None:
         """The event bus for outcome events; None for no events."""
 
+    @property
+    def waits(self) -> WaitRecords | None:
+        """The records of receives that only waited; None where no request ever waits."""
+
+    def begin(self, requests: int) -> None:
+        """Begin an invocation with this many requests."""
+
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result, or one for each of its media files.
 
@@ -51,6 +59,7 @@ class RequestHandler(Protocol):
 
 def handle_all(handler: RequestHandler, work: Sequence[Handled]) -> None:
     """Handle requests concurrently, fill in their results, and verify these."""
+    handler.begin(len(work))
 
     def handle(each: Handled) -> None:
         each.results.extend(handle_safely(handler, each.request, each.attempt))

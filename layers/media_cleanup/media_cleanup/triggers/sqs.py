@@ -1,7 +1,7 @@
 """SQS: handles a batch of messages, then finishes each: done, redelivered after a delay, or dead-lettered."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import random
@@ -15,6 +15,7 @@ from media_cleanup.result import Handled, Result
 from media_cleanup.telemetry import count_internal_error, logger
 from media_cleanup.triggers.backoff import AFTER_VISIBILITY_TIMEOUT, Redelivery, backoff_s, give_up
 from media_cleanup.triggers.dead_letters import DeadLetter, dead_letter_attributes, dead_letters, send_dead_letters
+from media_cleanup.triggers.failures import count_failures
 from media_cleanup.triggers.outcome_events import Publication, publications, publish
 from media_cleanup.triggers.parsing import parse_body
 from media_cleanup.triggers.runner import RequestHandler, error_location, handle_all
@@ -27,13 +28,20 @@ MAX_BATCH_ENTRIES = 10
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """A message, and its requests as they are handled."""
+    """A message, `age_s` seconds after it was sent, and its requests as they are handled."""
 
     message_id: str
     receipt_handle: str
     body: str
     delivery: Delivery
+    attempt: Attempt
+    age_s: float
     parts: list[Handled]
+
+    @property
+    def results(self) -> list[Result]:
+        """The results of all parts."""
+        return [result for part in self.parts for result in part.results]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +52,11 @@ class _Finished:
     dead_letters: Sequence[DeadLetter] = ()
 
 
-def process_sqs_batch(event: dict[str, Any], handler: RequestHandler, deadline: Deadline) -> dict[str, Any]:
-    """Handle the messages of an SQS event, and return the partial batch response."""
-    messages = _parse_messages(event["Records"], handler, deadline)
+def process_sqs_batch(
+    event: dict[str, Any], handler: RequestHandler, deadline: Deadline, now_s: Callable[[], float] = time.time
+) -> dict[str, Any]:
+    """Handle the messages of an SQS event, and return the partial batch response. `now_s` returns Unix seconds."""
+    messages = _parse_messages(event["Records"], handler, deadline, now_s())
     handle_all(handler, [part for message in messages for part in message.parts])
     finished = [_finish_safely(handler, message) for message in messages]
     finished = _send_all_dead_letters(handler, finished, deadline)
@@ -95,24 +105,23 @@ def _publish_all(
         count_internal_error()
         failed = dict.fromkeys(range(len(ends)), Reason.INTERNAL_ERROR.value)
     return [
-        _not_published(message, failed[number]) if number in failed and end.redelivery is None else end
+        _not_published(handler, message, failed[number]) if number in failed and end.redelivery is None else end
         for number, (message, end) in enumerate(ends)
     ]
 
 
 def _publications(message: _Message, end: _Finished, now_ms: int) -> list[Publication]:
-    attempt = message.delivery.attempt
-    results = [(part.attempt, give_up(result, attempt)) for part in message.parts for result in part.results]
+    results = [(part.attempt, result) for part in message.parts for result in part.results]
     redelivered = end.redelivery is not None
     return publications(results, message.delivery, message.message_id, now_ms, redelivered=redelivered)
 
 
-def _not_published(message: _Message, error: str) -> _Finished:
+def _not_published(handler: RequestHandler, message: _Message, error: str) -> _Finished:
     """Redeliver a message whose events were not accepted; at the last receive, dead-letter it: its outcomes stand."""
-    attempt = message.delivery.attempt
     result = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.EVENT_NOT_PUBLISHED, detail=error)
-    if give_up(result, attempt).outcome is Outcome.UNAVAILABLE:
-        return _Finished(Redelivery(backoff_s(result, attempt, random())))  # noqa: S311 (jitter)
+    failures = count_failures(handler, [result], message.attempt)
+    if give_up(result, failures, message.age_s).outcome is Outcome.UNAVAILABLE:
+        return _Finished(Redelivery(backoff_s(result, message.attempt.number, random())))  # noqa: S311 (jitter)
     attributes = dead_letter_attributes(result, message.delivery, datetime.now(UTC))
     return _Finished(dead_letters=[DeadLetter(message.body, attributes)])
 
@@ -131,13 +140,15 @@ def _finish_safely(handler: RequestHandler, message: _Message) -> _Finished:
 def _finish(handler: RequestHandler, message: _Message) -> _Finished:
     """Write a message's log lines, then decide: redelivered, dead-lettered, or done."""
     attempt = message.delivery.attempt
-    parts = [(part.request, [give_up(result, attempt) for result in part.results]) for part in message.parts]
-    results = [result for _, its_results in parts for result in its_results]
-    for result in results:
+    failures = count_failures(handler, message.results, message.attempt)
+    for part in message.parts:
+        part.results[:] = [give_up(result, failures, message.age_s) for result in part.results]
+    for result in message.results:
         report(handler.log_profile, result, message.delivery)
-    unavailable = [result for result in results if result.outcome is Outcome.UNAVAILABLE]
+    unavailable = [result for result in message.results if result.outcome is Outcome.UNAVAILABLE]
     if unavailable:
         return _Finished(Redelivery(max(backoff_s(result, attempt, random()) for result in unavailable)))  # noqa: S311 (jitter)
+    parts = [(part.request, part.results) for part in message.parts]
     return _Finished(dead_letters=dead_letters(message.body, parts, message.delivery, datetime.now(UTC)))
 
 
@@ -167,17 +178,19 @@ def _set_visibility_timeouts(
         logger.warning("visibility_timeout_failed", extra=extra | {"error": describe_error(error)})
 
 
-def _parse_messages(records: Sequence[dict[str, Any]], handler: RequestHandler, deadline: Deadline) -> list[_Message]:
+def _parse_messages(
+    records: Sequence[dict[str, Any]], handler: RequestHandler, deadline: Deadline, now_s: float
+) -> list[_Message]:
     requests = [parse_body(record.get("body"), handler.settings.default_business_phone) for record in records]
     reserve_ms = FINISH_MS_PER_REQUEST * sum(map(len, requests))
     return [
-        _parse_message(record, its_requests, deadline, reserve_ms)
+        _parse_message(record, its_requests, deadline, reserve_ms, now_s)
         for record, its_requests in zip(records, requests, strict=True)
     ]
 
 
 def _parse_message(
-    record: dict[str, Any], requests: Sequence[Request], deadline: Deadline, reserve_ms: int
+    record: dict[str, Any], requests: Sequence[Request], deadline: Deadline, reserve_ms: int, now_s: float
 ) -> _Message:
     attributes = record.get("attributes") or {}
     sent = attributes.get("SentTimestamp")
@@ -193,5 +206,7 @@ def _parse_message(
         receipt_handle=record.get("receiptHandle", ""),
         body=record.get("body") or "",
         delivery=delivery,
+        attempt=attempt,
+        age_s=delivery.age_s(now_s),
         parts=[Handled(request, attempt) for request in requests],
     )

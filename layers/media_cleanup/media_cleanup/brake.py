@@ -1,0 +1,84 @@
+"""The brake: an hour has a limited number of deletions, since nothing brings a WhatsApp copy back."""
+
+import time
+from collections.abc import Callable
+from threading import Lock
+
+from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.result import Result
+
+HOUR_S = 3600
+MAX_UNUSED = 0.1  # of the hour's permits, held by execution environments that do not use them
+MAY_HAVE_DELETED = {Reason.NO_ANSWER, Reason.INVALID_ANSWER}
+
+
+class Brake:
+    """The permits of one execution environment, for concurrent workers; a `limit` of 0 means no brake.
+
+    `reserve` takes a number of permits from those of an hour since 1970, and returns how many there were. Permits are
+    reserved for all requests of an invocation at once; those left over are used by later invocations within the hour.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        environments: int,
+        reserve: Callable[[int, int], int],
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._limit = limit
+        self._most_at_once = max(1, int(MAX_UNUSED * limit / environments))
+        self._reserve = reserve
+        self._now_s = now_s
+        self._lock = Lock()
+        self._hour = -1
+        self._permits = 0
+        self._requests = 1
+        self._reached = False
+
+    def begin_invocation(self, requests: int) -> None:
+        """Expect this many requests. Where the limit was reached, it is looked at again: permits may be new."""
+        with self._lock:
+            self._requests = max(1, requests)
+            self._reached = False
+
+    def raise_if_reached(self) -> None:
+        """Raise DependencyUnavailable where the invocation has already met the limit; makes no call."""
+        with self._lock:
+            if self._reached and not self._permits:
+                raise self._braked()
+
+    def delete(self, delete: Callable[[], Result]) -> Result:
+        """Delete with a permit, which comes back where nothing can have been deleted. Raises DependencyUnavailable."""
+        if not self._limit:
+            return delete()
+        self._take()
+        used = False
+        try:
+            result = delete()
+            used = result.outcome is Outcome.DELETED or result.reason in MAY_HAVE_DELETED
+        finally:
+            if not used:
+                self._give_back()
+        return result
+
+    def _take(self) -> None:
+        with self._lock:
+            hour = int(self._now_s() // HOUR_S)
+            if hour != self._hour:
+                self._hour, self._permits, self._reached = hour, 0, False
+            if not self._permits and not self._reached:
+                self._permits = self._reserve(hour, min(self._requests, self._most_at_once))
+                self._reached = not self._permits
+            if not self._permits:
+                raise self._braked()
+            self._permits -= 1
+
+    def _give_back(self) -> None:
+        with self._lock:
+            self._permits += 1
+
+    def _braked(self) -> DependencyUnavailable:
+        detail = f"MaxDeletionsPerHour ({self._limit}) is reached; see docs/operations/braked.md"
+        return DependencyUnavailable(Reason.BRAKED, detail)

@@ -1,0 +1,25 @@
+"""What calls of NXCloud wait for: pauses after refusals, the circuit, and the pace, for one execution environment."""
+
+import time
+from collections.abc import Callable
+from random import random
+
+from media_cleanup.provider.breaker import CircuitBreaker
+from media_cleanup.provider.pacing import Pacer
+from media_cleanup.provider.pauses import Pauses
+
+
+class FlowControl:
+    """Pauses, circuit and pace over one clock. `clock` and `sleep` count seconds; 0 `calls_per_s` means no limit."""
+
+    def __init__(
+        self,
+        calls_per_s: float = 0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random,
+    ) -> None:
+        self.clock = clock
+        self.pauses = Pauses(clock)
+        self.breaker = CircuitBreaker(clock)
+        self.pacer = Pacer(calls_per_s, clock, sleep, jitter)
