@@ -141,6 +141,16 @@ def test_repeated_failures_stop_calls_and_count_as_failures(environment: Environ
     assert attributes["reason"].startswith("gave_up: circuit_open: NXCloud did not answer 5 calls in a row")
 
 
+def test_recorded_deletion_is_remembered_while_the_circuit_is_open(environment: Environment) -> None:
+    environment.delete_media(sqs_event(MEDIA_MESSAGE))
+    environment.fake_nxcloud.misbehave(Fault("status", status=503, times=MAX_FAILURES))
+    environment.delete_media(sqs_event(*(media(number) for number in range(MAX_FAILURES))))
+    environment.delete_media(sqs_event(MEDIA_MESSAGE, media(0)))
+    assert environment.outcomes == [("already_gone", "remembered"), ("unavailable", "circuit_open")]
+    records = [item for item in AWS.dynamodb.scan(TableName=RECORDS)["Items"] if "status" in item]
+    assert [record["status"]["S"] for record in records] == ["COMPLETED"]
+
+
 def test_calls_that_verify_absence_never_open_the_circuit(environment: Environment) -> None:
     numbers = MAX_FAILURES + 1
     environment.fake_nxcloud.misbehave(

@@ -41,7 +41,8 @@ def delete(brake: Brake, requests: int, result: Result = DELETED) -> list[str]:
 
 def attempt(brake: Brake, result: Result = DELETED) -> str:
     try:
-        brake.raise_if_reached()
+        if refusal := brake.refusal():
+            return refusal.reason
         return brake.delete(lambda: result).outcome
     except DependencyUnavailable as error:
         return error.reason

@@ -15,6 +15,8 @@ def run_scenario(
     max_calls_per_s: float = 1e9,
     retention_s: int = 4 * DAY_S,
     days: int = 4,
+    has_circuit: bool = True,
+    calls_per_second: float = 0,
 ) -> SimulationResult:
     scenario = Scenario(
         name="test",
@@ -22,6 +24,8 @@ def run_scenario(
         max_concurrency=max_concurrency,
         batch_s=0.5,
         failing_batch_s=0.5,
+        has_circuit=has_circuit,
+        calls_per_second=calls_per_second,
         outage_end_h=6 + down_h,
         max_calls_per_s=max_calls_per_s,
         retention_s=retention_s,
@@ -54,9 +58,9 @@ def test_simulation_of_two_days_of_outage_gives_early_ones_up() -> None:
 
 def test_simulation_keeps_the_in_flight_quota_of_sqs() -> None:
     result = run_scenario(10_000_000, down_h=6, max_concurrency=50, days=1)
-    [at_noon] = [snapshot for snapshot in result.snapshots if snapshot.hour == 12]
-    assert 0.99 * MAX_IN_FLIGHT < at_noon.in_flight <= MAX_IN_FLIGHT
-    assert at_noon.in_flight + at_noon.visible == pytest.approx(2_500_000, rel=0.01)
+    [before_end] = [snapshot for snapshot in result.snapshots if snapshot.hour == 11.5]
+    assert 0.99 * MAX_IN_FLIGHT < before_end.in_flight <= MAX_IN_FLIGHT
+    assert before_end.in_flight + before_end.visible == pytest.approx(5.5 / 24 * 10_000_000, rel=0.01)
 
 
 def test_simulation_over_capacity_expires_waiting_messages() -> None:
@@ -72,3 +76,19 @@ def test_simulation_over_the_providers_rate_retries_calls() -> None:
     result = run_scenario(2_000_000, down_h=0, max_calls_per_s=20, days=1)
     assert result.confirmed == pytest.approx(20 * DAY_S, rel=0.01)
     assert result.calls > 1.5 * result.confirmed
+
+
+def test_simulation_of_paced_calls_gives_nothing_up() -> None:
+    flood = {"down_h": 24, "max_concurrency": 50, "max_calls_per_s": 20, "days": 8, "retention_s": 9 * DAY_S}
+    assert run_scenario(1_000_000, **flood).given_up > 0  # type: ignore[arg-type]  # of several types
+    paced = run_scenario(1_000_000, **flood, calls_per_second=20)  # type: ignore[arg-type]  # of several types
+    assert paced.given_up == paced.expired == 0
+
+
+def test_simulation_of_an_outage_makes_fewer_calls_with_a_circuit() -> None:
+    without = run_scenario(1_000_000, down_h=24, has_circuit=False)
+    with_circuit = run_scenario(1_000_000, down_h=24)
+    assert without.outage.calls == without.outage.receives
+    assert with_circuit.outage.calls < without.outage.calls / 100
+    assert with_circuit.outage.calls <= 5 * DAY_S / 60
+    assert with_circuit.given_up == without.given_up == 0

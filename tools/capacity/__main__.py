@@ -48,6 +48,22 @@ def scenarios(batch_s: float) -> list[Scenario]:
         replace(wide, name="3 days, random order", in_order=False, outage_end_h=6 + 72),
         replace(limited, name="200 calls/s, excessive", max_concurrency=50),
         replace(limited, name="200 calls/s, matching", max_concurrency=8),
+        replace(limited, name="CallsPerSecond=200", max_concurrency=50, calls_per_second=200),
+        replace(limited, name="CallsPerSecond=200", max_concurrency=200, calls_per_second=200),
+    ]
+
+
+def comparisons(batch_s: float) -> list[Scenario]:
+    """The scenarios whose outage is shown without and with the circuit breaker."""
+    _, few, two_million, many, *_ = scenarios(batch_s)
+    wide = replace(many, name="sufficient concurrency", max_concurrency=25)
+    # At low volume, each message is a batch of its own
+    return [
+        replace(few, batch_size=1),
+        two_million,
+        many,
+        wide,
+        replace(wide, name="calls fail at once", failing_batch_s=batch_s),
     ]
 
 
@@ -62,11 +78,18 @@ def main() -> int:
     )
     options = parser.parse_args()
     all_scenarios = scenarios(options.batch_ms / 1000)
+    compared = comparisons(options.batch_ms / 1000)
+    uninterrupted = [replace(scenario, has_circuit=False, days=2) for scenario in compared]
+    interrupted = [replace(scenario, days=2) for scenario in compared]
     with ProcessPoolExecutor() as pool:
-        results = list(pool.map(_simulate, all_scenarios))
+        results, without, with_circuit = (
+            list(pool.map(_simulate, each)) for each in (all_scenarios, uninterrupted, interrupted)
+        )
     simulated = list(zip(all_scenarios, results, strict=True))
     title = f"Outage of one day, {options.batch_ms} ms per batch, message retention of {RETENTION_S // DAY_S} days"
-    Console(highlight=False, width=118).print(_table(title, simulated))
+    console = Console(highlight=False, width=118)
+    console.print(_table(title, simulated))
+    console.print(_outage_table(list(zip(compared, without, with_circuit, strict=True))))
     draw(simulated, options.chart)
     print(f"chart: {options.chart}")
     return 0
@@ -90,6 +113,24 @@ def _table(title: str, simulated: list[tuple[Scenario, SimulationResult]]) -> Ta
         "conc.: MaxConcurrency. Maxima: visible, in flight, calls/s during the outage and after it, lag. "
         "late: time after the outage until confirmations are at most 5 minutes late again"
     )
+    return table
+
+
+def _outage_table(compared: list[tuple[Scenario, SimulationResult, SimulationResult]]) -> Table:
+    table = Table(title="The day of the outage, without and with the circuit breaker", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("a day", no_wrap=True)
+    table.add_column("scenario", no_wrap=True)
+    for heading in ("conc.", "receives", "", "calls", "", "Lambda, s", "", "$", ""):
+        table.add_column(heading, justify="right")
+    for scenario, *results in compared:
+        outages = [result.outage for result in results]
+        columns = [
+            *(short(outage.receives) for outage in outages),
+            *(short(outage.calls) for outage in outages),
+            *(short(outage.lambda_s) for outage in outages),
+            *(f"{outage.dollars:.2f}" for outage in outages),
+        ]
+        table.add_row(short(scenario.deletions_per_day), scenario.name, str(scenario.max_concurrency), *columns)
     return table
 
 

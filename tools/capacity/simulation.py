@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
-from math import inf
+from math import floor, inf
 
 from media_cleanup.outcome import Outcome, Reason
+from media_cleanup.provider.breaker import OPEN_S
+from media_cleanup.provider.pacing import MARGIN
 from media_cleanup.result import Result
 from media_cleanup.triggers.backoff import backoff_s, give_up
 
@@ -21,14 +23,18 @@ STEP_S = 10
 MAX_IN_FLIGHT = 120_000  # source: Amazon SQS Developer Guide, "Amazon SQS standard queue quotas"
 MAX_SIMULATED_PER_DAY = 50_000
 LATE_S = 300
+# Dollars (AWS list prices, us-east-1): a second with 512 MB on arm64, requests, a write, 750 bytes of logs
+LAMBDA_S, LAMBDA_REQUEST, SQS_REQUEST = 0.5 * 0.0000133334, 0.2e-6, 0.4e-6
+DYNAMODB_WRITE, DYNAMODB_READ, LOG_LINE = 0.625e-6, 0.125e-6, 750 * 0.5e-9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """The load, the stack's settings and the outage.
 
-    A batch takes `batch_s`, or `failing_batch_s` during the outage, in which all calls fail. Outside of it, NXCloud
-    answers 429 to calls above `max_calls_per_s`.
+    A batch takes `batch_s`, or `failing_batch_s` during the outage, in which all calls fail; with an open circuit, it
+    makes no call and takes `open_batch_s`. Outside of the outage, NXCloud answers 429 to calls above `max_calls_per_s`.
+    `calls_per_second` is the parameter CallsPerSecond; 0 means no limit.
     """
 
     name: str
@@ -37,12 +43,24 @@ class Scenario:
     batch_size: int = 10
     batch_s: float
     failing_batch_s: float
+    open_batch_s: float = 0.05
+    has_circuit: bool = True
+    calls_per_second: float = 0
     outage_start_h: float = 6
     outage_end_h: float = 30
     max_calls_per_s: float = inf
     retention_s: int
     in_order: bool = True
     days: int = 9
+
+    @property
+    def paced_s(self) -> float:
+        """The time that a batch waits for the turns of its calls: the first one waits for 1.5 intervals on average."""
+        if not self.calls_per_second:
+            return 0
+        share = self.calls_per_second / self.max_concurrency
+        interval_s = MARGIN / (floor(share) if share >= 1 else share)
+        return (self.batch_size + 0.5) * interval_s
 
     def is_outage(self, now_s: float) -> bool:
         """Whether all calls fail at this time."""
@@ -61,6 +79,27 @@ class Snapshot:
 
 
 @dataclass
+class Outage:
+    """What was spent during the outage: receives of messages, invocations, their seconds, and calls of NXCloud."""
+
+    receives: float = 0
+    invocations: float = 0
+    lambda_s: float = 0
+    calls: float = 0
+
+    @property
+    def dollars(self) -> float:
+        """The price of it all, by AWS's list prices in us-east-1."""
+        of_invocation = LAMBDA_REQUEST + 2 * SQS_REQUEST
+        return (
+            self.lambda_s * LAMBDA_S
+            + self.invocations * of_invocation
+            + self.receives * (DYNAMODB_READ + LOG_LINE)
+            + self.calls * 2 * DYNAMODB_WRITE
+        )
+
+
+@dataclass
 class SimulationResult:
     """The totals, in real messages; `late_until_h` is the time of the last confirmation with a lag over 5 minutes."""
 
@@ -69,6 +108,7 @@ class SimulationResult:
     given_up: float = 0
     expired: float = 0
     calls: float = 0
+    outage: Outage = field(default_factory=Outage)
     late_until_h: float = 0
     longest_lag_s: float = 0
 
@@ -94,7 +134,7 @@ class _Simulation:
         self._visible: deque[_Message] = deque()
         self._hidden: list[tuple[float, int, _Message]] = []
         self._number = count()  # orders messages that become visible at the same time
-        self._to_send = self._to_receive = self._to_accept = 0.0
+        self._to_send = self._free_s = self._to_accept = self._to_probe = 0.0
         self._calls_before = 0.0
         self._lag_s: float | None = None
         self._result = SimulationResult()
@@ -122,23 +162,49 @@ class _Simulation:
     def _receive(self, now_s: float) -> None:
         """Receive as many messages in a step as the concurrent batches can process."""
         scenario = self._scenario
-        batch_s = scenario.failing_batch_s if scenario.is_outage(now_s) else scenario.batch_s
-        concurrent = scenario.max_concurrency * scenario.batch_size
-        self._to_receive = self._refill(self._to_receive, concurrent / batch_s)
+        self._free_s = min(self._free_s, 0) + scenario.max_concurrency * STEP_S
         self._to_accept = self._refill(self._to_accept, scenario.max_calls_per_s)
-        max_hidden = (MAX_IN_FLIGHT - concurrent) / self._weight
-        while self._visible and self._to_receive >= 1 and len(self._hidden) < max_hidden:
+        if scenario.has_circuit and scenario.is_outage(now_s):
+            every_s = OPEN_S + scenario.failing_batch_s
+            self._to_probe = min(self._to_probe + scenario.max_concurrency * STEP_S / every_s, scenario.max_concurrency)
+        max_hidden = (MAX_IN_FLIGHT - scenario.max_concurrency * scenario.batch_size) / self._weight
+        while self._visible and self._free_s > 0 and len(self._hidden) < max_hidden:
             message = self._receive_one()
             if now_s - message.sent_s >= scenario.retention_s:
                 self._result.expired += self._weight
             else:
-                self._to_receive -= 1
-                self._call(message, now_s, batch_s)
+                self._process(message, now_s)
 
     def _refill(self, left: float, per_s: float) -> float:
         """Return the messages that a step allows at this rate; at most one unused message is carried over."""
         per_step = per_s * STEP_S / self._weight
         return min(left + per_step, per_step + 1)
+
+    def _process(self, message: _Message, now_s: float) -> None:
+        """Process a message as a part of a batch, or the messages that it represents as several batches."""
+        scenario, batches = self._scenario, self._weight / self._scenario.batch_size
+        if not scenario.is_outage(now_s):
+            batch_s = scenario.batch_s + scenario.paced_s
+            self._free_s -= batches * batch_s
+            self._result.calls += self._weight
+            self._call(message, now_s, batch_s)
+            return
+        failing, calls = batches, self._weight
+        if scenario.has_circuit:
+            failing = calls = min(batches, self._to_probe)  # a batch makes one call, for whose response the others wait
+            self._to_probe -= failing
+        spent_s = failing * scenario.failing_batch_s + (batches - failing) * scenario.open_batch_s
+        self._free_s -= spent_s
+        self._result.calls += calls
+        self._count(Outage(self._weight, batches, spent_s, calls))
+        self._fail(message, now_s + spent_s / batches, Reason.NO_ANSWER)
+
+    def _count(self, spent: Outage) -> None:
+        total = self._result.outage
+        total.receives += spent.receives
+        total.invocations += spent.invocations
+        total.lambda_s += spent.lambda_s
+        total.calls += spent.calls
 
     def _receive_one(self) -> _Message:
         if not self._scenario.in_order:
@@ -147,17 +213,20 @@ class _Simulation:
         return self._visible.popleft()
 
     def _call(self, message: _Message, now_s: float, batch_s: float) -> None:
-        message.receives += 1
-        self._result.calls += self._weight
-        if not self._scenario.is_outage(now_s) and self._to_accept >= 1:
+        if self._to_accept >= 1:
             self._to_accept -= 1
             self._confirm(message, now_s + batch_s)
-            return
-        result = give_up(Result(outcome=Outcome.UNAVAILABLE, reason=Reason.NO_ANSWER), message.receives)
+        else:
+            self._fail(message, now_s + batch_s, Reason.THROTTLED)
+
+    def _fail(self, message: _Message, at_s: float, reason: Reason) -> None:
+        """Hide a message until its redelivery, or give it up."""
+        message.receives += 1
+        result = give_up(Result(outcome=Outcome.UNAVAILABLE, reason=reason), message.receives)
         if result.outcome is Outcome.REJECTED:
             self._result.given_up += self._weight
         else:
-            due_s = now_s + batch_s + backoff_s(result, message.receives, self._jitter())
+            due_s = at_s + backoff_s(result, message.receives, self._jitter())
             heappush(self._hidden, (due_s, next(self._number), message))
 
     def _confirm(self, message: _Message, at_s: float) -> None:

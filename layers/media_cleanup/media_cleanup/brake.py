@@ -43,11 +43,10 @@ class Brake:
             self._requests = max(1, requests)
             self._reached = False
 
-    def raise_if_reached(self) -> None:
-        """Raise DependencyUnavailable where the invocation has already met the limit; makes no call."""
+    def refusal(self) -> DependencyUnavailable | None:
+        """Return the error of a deletion where the invocation has already met the limit; makes no call."""
         with self._lock:
-            if self._reached and not self._permits:
-                raise self._braked()
+            return self._braked() if self._reached and not self._permits else None
 
     def delete(self, delete: Callable[[], Result]) -> Result:
         """Delete with a permit, which comes back where nothing can have been deleted. Raises DependencyUnavailable."""

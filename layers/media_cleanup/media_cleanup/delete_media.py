@@ -211,10 +211,11 @@ class DeleteMedia:
             return Result.unavailable(error, media)
 
     def _delete_locked(self, media: Media, attempt: Attempt) -> Result:
+        if refusal := self._gateway.refusal() or self._brake.refusal():  # spares the writes of a record in progress
+            return self._records.get_confirmed(media) or Result.unavailable(refusal, media)
         message_id = attempt.message_id
-        if message_id and attempt.number > 1 and (refusal := self._records.get_refusal(media, message_id)):
-            return refusal
-        self._brake.raise_if_reached()  # before the two writes of a record in progress
+        if message_id and attempt.number > 1 and (refused := self._records.get_refusal(media, message_id)):
+            return refused
         result = self._records.once(
             media, attempt, lambda: self._brake.delete(lambda: self._gateway.delete(media, attempt))
         )

@@ -58,8 +58,7 @@ class DeletionRecords:
                 self._confirmations.save_inprogress(data, attempt.remaining_ms)
         except IdempotencyItemAlreadyExistsError as error:
             if error.old_data_record and error.old_data_record.status == "COMPLETED":
-                recorded = _confirmation(error.old_data_record)
-                return Result(outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, media=media, recorded=recorded)
+                return _remembered(media, error.old_data_record)
             return Result(outcome=Outcome.UNAVAILABLE, reason=Reason.IN_PROGRESS, media=media)
         confirmed = False
         try:
@@ -71,6 +70,11 @@ class DeletionRecords:
             else:
                 self._release(media)
         return result
+
+    def get_confirmed(self, media: Media) -> Result | None:
+        """Return the result for a media file that is recorded as gone, or None."""
+        record = self._get_record(self._confirmations, _data(media))
+        return None if record is None else _remembered(media, record)
 
     def confirm(self, media: Media, confirmation: Confirmation | None) -> None:
         """Record that a media file is gone. A failing write is logged, never raised: a repeat may call once more."""
@@ -125,12 +129,16 @@ class DeletionRecords:
             self._proofs.delete_record(_data(media), exception=Exception())
 
     def _get(self, store: DynamoDBPersistenceLayer, data: Any) -> Any:  # noqa: ANN401 (JSON)
+        record = self._get_record(store, data)
+        return record and record.response_json_as_dict()
+
+    def _get_record(self, store: DynamoDBPersistenceLayer, data: Any) -> DataRecord | None:  # noqa: ANN401 (JSON)
         try:
             with self._translated_errors():
                 record = store.get_record(data)
         except IdempotencyItemNotFoundError:
             return None
-        return None if record is None or record.status != "COMPLETED" else record.response_json_as_dict()
+        return None if record is None or record.status != "COMPLETED" else record
 
     def _translated_errors(self) -> Any:  # noqa: ANN401 (a context manager)
         return unavailable_as(Reason.IDEMPOTENCY_UNREACHABLE, f"the table {self._table}")
@@ -159,6 +167,11 @@ class DeletionRecords:
                 store.configure(config, key_prefix=key_prefix)
                 self._stores[key_prefix] = store
             return self._stores[key_prefix]
+
+
+def _remembered(media: Media, record: DataRecord) -> Result:
+    recorded = _confirmation(record)
+    return Result(outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, media=media, recorded=recorded)
 
 
 def _confirmation(record: DataRecord) -> Confirmation:

@@ -30,6 +30,12 @@ class CircuitBreaker:
         self._open_until: float | None = None
         self._probing = False
 
+    def refusal(self) -> DependencyUnavailable | None:
+        """Return the error of a call, where the circuit is open and no probe is due."""
+        with self._changed:
+            is_open = self._open_until is not None and self._clock() < self._open_until
+            return _circuit_open() if is_open else None
+
     @contextmanager
     def guard(self, within_s: float, wait_for_turn: Callable[[], None]) -> Iterator[None]:
         """Make the call in the block after its turn, and count its failure. Raises DependencyUnavailable.

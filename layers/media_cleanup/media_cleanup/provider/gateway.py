@@ -65,6 +65,10 @@ class NxCloudGateway:
         """Delay the first call of an invocation, where calls are paced."""
         self._flow.pacer.begin_invocation()
 
+    def refusal(self) -> DependencyUnavailable | None:
+        """Return the error of a deletion while NXCloud is known to be down."""
+        return self._flow.breaker.refusal()
+
     def prepare(self) -> None:
         """Read the credentials before the first request. Raises DependencyUnavailable."""
         self._credentials.prepare()
