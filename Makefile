@@ -87,7 +87,7 @@ lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and 
 	$(BIN)/mypy
 	$(BIN)/mypy --python-version 3.10 layers/nxcloud/nxcloud
 	$(BIN)/sam validate --lint
-	$(BIN)/cfn-lint $(TEMPLATES) localdev/fake_nxcloud/template.yaml
+	$(BIN)/cfn-lint $(TEMPLATES) localdev/fake_nxcloud/template.yaml examples/*.yaml
 	mkdir -p .aws-sam && PYTHONPATH=layers/media_cleanup $(BIN)/python -m localdev.expanded .aws-sam/expanded.json
 	.venv-checks/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json $(NESTED) examples/evidence.yaml
 	.ci/secrets

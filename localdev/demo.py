@@ -5,9 +5,12 @@
 
 import argparse
 import json
+import os
 import re
 import secrets
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +25,7 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
 
-from localdev.cloud import local_cloud
+from localdev.cloud import ROOT, local_cloud
 from localdev.fake_nxcloud import Call, FakeNxCloud
 from localdev.stack import Stack, build, deploy
 from nxcloud import Credentials, MediaClient, NxCloudError
@@ -102,19 +105,34 @@ def main() -> int:
 
 
 def by_link(setting: Setting) -> bool:
-    """The safe order: store the file, upload it, link both. Then only the object is deleted, from S3."""
+    """The safe order, by the example uploader. Then only the object is deleted, from S3."""
     scene(1, "An object is deleted from S3")
-    s3, sqs = setting.stack.cloud.client("s3"), setting.stack.cloud.client("sqs")
-    key = "offers/house.jpg"
-    s3.put_object(Bucket=setting.bucket, Key=key, Body=b"a picture")
+    s3, key = setting.stack.cloud.client("s3"), "offers/house.jpg"
+    media_id = run_uploader(setting, "house.jpg", key)
     tell("[cyan]S3[/]", f"stored {key}")
-    media_id = setting.upload("house.jpg")
-    link = {"bucket": setting.bucket, "key": key, "business_phone": PHONE, "media_id": media_id}
-    sqs.send_message(QueueUrl=setting.stack.outputs["IndexQueueUrl"], MessageBody=json.dumps(link))
-    tell("[cyan]IndexQueue[/]", "sent the link message {bucket, key, business_phone, media_id}")
+    tell("[cyan]WhatsApp[/]", f"uploadMedia house.jpg → Media-ID [bold]{media_id}[/]")
+    tell("[cyan]IndexQueue[/]", "sent the link message {bucket, key, version_id, business_phone, media_id}")
     return await_link(setting, media_id) and watch(
         setting, media_id, "deleted the object", lambda: s3.delete_object(Bucket=setting.bucket, Key=key)
     )
+
+
+def run_uploader(setting: Setting, name: str, key: str) -> str:
+    """Runs the example uploader: it stores, uploads and links. The Media-ID."""
+    console.print(f"  [dim]$ python examples/uploader {name} --stack demo --phone {SHOWN_PHONE} --key {key}[/]")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / name
+        file.write_bytes(b"a picture")
+        program = [sys.executable, str(ROOT / "examples/uploader"), str(file), "--stack", setting.stack.name]
+        own = {"NXCLOUD_BASE_URL": setting.fake_nxcloud.url, "PYTHONPATH": str(ROOT / "layers/nxcloud")}
+        done = subprocess.run(
+            [*program, "--phone", PHONE, "--key", key],
+            env={**os.environ, **setting.stack.cloud.environment, **own},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return done.stdout.strip()
 
 
 def by_metadata(setting: Setting) -> bool:
