@@ -10,11 +10,14 @@ from localdev.cloud import ROOT, LocalCloud
 from localdev.stack import BUILT, Stack, build, deploy
 
 LAYER = "MediaCleanupLayer/python/media_cleanup"
+HOUR_S = 5  # of MaxDeletionsPerHour
 # A thirtieth, so that the delays keep their proportions; the longest alone is shortened more
 SHORT_TIMES = {
     "triggers/backoff.py": {"FIRST_DELAY_S": "1", "MAX_DELAY_S": "4"},
     "aws/credentials.py": {"CACHE_S": "10", "REFRESH_INTERVAL_S": "2", "RETRY_AFTER_FAILURE_S": "1"},
     "provider/pauses.py": {"PAUSE_S": "2"},
+    "provider/breaker.py": {"OPEN_S": "2"},
+    "brake.py": {"HOUR_S": str(HOUR_S)},
     "provider/absence.py": {
         "CALL_S": "1.0",
         "FINISH_S": "1.0",

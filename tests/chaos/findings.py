@@ -11,7 +11,7 @@ from typing import Any
 from localdev.cloud import LocalCloud
 from localdev.stack import Stack
 from media_cleanup.provider.absence import CONTROL_FILE_NAME
-from tests.chaos.deploy import DEBUG_MARK
+from tests.chaos.deploy import DEBUG_MARK, HOUR_S
 from tests.chaos.fault_profile import FaultyNxCloud
 from tests.chaos.fault_proxy import FaultProxy, record_id
 from tests.chaos.outcome_events import ReceivedEvent, event_violations
@@ -152,6 +152,18 @@ def _repeated_calls(fake_nxcloud: FaultyNxCloud, repeats_allowed: set[str]) -> l
         ):
             confirmed.add(call.media_id)
     return repeated
+
+
+def deletions_over_limit(fake_nxcloud: FaultyNxCloud, plan: Plan, limit: int) -> list[str]:
+    """The hours, of a few seconds each, by whose end NXCloud had carried out more deletions than the limit allows.
+
+    A call may arrive an hour or more after it was counted, and the first one may have been counted in the hour before.
+    """
+    media = {case.media_id for case in plan.to_delete}
+    calls = [call for call in list(fake_nxcloud.provider.calls) if call.action == "deleteMedia" and call.code == 0]
+    hours = Counter(call.received_ms // 1000 // HOUR_S for call in calls if call.media_id in media)
+    ends = [(hour - min(hours) + 2, sum(count for each, count in hours.items() if each <= hour)) for hour in hours]
+    return [f"{count} deletions in {number} hours" for number, count in sorted(ends) if count > limit * number]
 
 
 def _is_dead_lettered(case: Case, dead_letters: list[DeadLetter]) -> bool:

@@ -19,7 +19,7 @@ from nxcloud import Credentials, MediaClient
 from tests.chaos.deploy import deploy_with_short_times
 from tests.chaos.fault_profile import FaultProfile, FaultyNxCloud
 from tests.chaos.fault_proxy import FaultProxy
-from tests.chaos.findings import Findings, gather_findings
+from tests.chaos.findings import Findings, deletions_over_limit, gather_findings
 from tests.chaos.outcome_events import BUS, EventQueue
 from tests.chaos.plan import PHONES, Action, Plan, draw_plan
 
@@ -27,6 +27,7 @@ SENDERS = 4
 ROTATION_GAP_S = 1.5
 THROTTLED_RATE, THROTTLED_BURST = 5.0, 2
 EXPIRED_EACH = 12  # of the media files to delete
+MIN_DELETIONS_PER_HOUR = 10
 KILL_SHARE, SMALL_KILL_SHARE = 0.003, 0.01
 SMALL = 200  # with fewer media files the scenario is short enough for a test
 LAST_FAULTS_S = 60
@@ -154,7 +155,13 @@ def run_scenario(count: int, seed: int, report_progress: ReportProgress = lambda
         report_progress("sam build, sam deploy", 0)
         proxy = running.enter_context(FaultProxy(cloud.url, seed, SMALL_KILL_SHARE if count < SMALL else KILL_SHARE))
         event_queue = EventQueue(cloud)
-        parameters = {"CreateSourceBucket": "true", "NxCloudBaseUrl": fake_nxcloud.url, "OutcomeEventBusName": BUS}
+        limit = max(MIN_DELETIONS_PER_HOUR, count // 20)
+        parameters = {
+            "CreateSourceBucket": "true",
+            "NxCloudBaseUrl": fake_nxcloud.url,
+            "OutcomeEventBusName": BUS,
+            "MaxDeletionsPerHour": str(limit),
+        }
         timeout_s = 7 if count < SMALL else 15
         stack = deploy_with_short_times(cloud, "chaos", folder, proxy.url, timeout_s, **parameters)
         stack.store_credentials(credentials.access_key, credentials.access_secret)
@@ -172,7 +179,9 @@ def run_scenario(count: int, seed: int, report_progress: ReportProgress = lambda
         all_secrets = [credentials.access_key, credentials.access_secret, new_secret]
         seconds = time.monotonic() - started
         events = event_queue.receive()
-        return gather_findings(stack, fake_nxcloud, proxy, plan, all_secrets, seconds, messages_left, events)
+        findings = gather_findings(stack, fake_nxcloud, proxy, plan, all_secrets, seconds, messages_left, events)
+        findings.violations["more deletions than MaxDeletionsPerHour"] = deletions_over_limit(fake_nxcloud, plan, limit)
+        return findings
 
 
 def _upload(fake_nxcloud: FaultyNxCloud, credentials: Credentials, count: int) -> list[tuple[str, str]]:
