@@ -92,6 +92,11 @@ def test_repeat_has_the_event_of_the_confirmation() -> None:
     assert (by_another["outcome"], by_another["time"]) == ("deleted", "2026-01-15T09:26:54.793Z")
 
 
+def test_id_reveals_no_more_than_the_masked_number() -> None:
+    other = replace(DONE, media=Media(f"{PHONE[:5]}9999{PHONE[-4:]}", MEDIA_ID))
+    assert detail_of(other)["id"] == detail_of(DONE)["id"]
+
+
 def test_later_confirmation_has_another_id() -> None:
     assert detail_of(DONE)["id"] != detail_of(replace(DONE, confirmed_ms=CONFIRMED_MS + 1))["id"]
     assert detail_of(DONE)["id"] != detail_of(replace(DONE, media=Media(PHONE, OTHER)))["id"]
