@@ -260,11 +260,19 @@ def test_missing_control_is_kept_for_an_hour(nxcloud: FakeNxCloudClient) -> None
     nxcloud.errors = {}
     nxcloud.media.clear()  # deleted by hand
     # From the upload at 1000: missing within the hour, then at the hour, when it is forgotten
-    for passed_s, uploads in ((3597, 1), (1, 1), (601, 2)):
+    for passed_s, uploads in ((3597, 1), (0, 1), (601, 2)):
         nxcloud.now_s += passed_s
         nxcloud.ends_s = nxcloud.now_s + 60
         nxcloud.prove("gone")
         assert len(nxcloud.files) == uploads
+
+
+def test_new_control_whose_deletion_had_no_response_is_used_next_time(nxcloud: FakeNxCloudClient) -> None:
+    nxcloud.errors = {2: ABSENT, 3: NoResponseError("no complete answer from NXCloud")}
+    nxcloud.prove("gone")
+    nxcloud.errors = {}
+    assert nxcloud.prove("gone").absent == {GONE}
+    assert "upload" not in nxcloud.calls
 
 
 def test_upload_without_response_is_not_known(nxcloud: FakeNxCloudClient) -> None:
@@ -304,10 +312,10 @@ def test_pause_is_of_that_number_alone(nxcloud: FakeNxCloudClient) -> None:
 
 
 def test_proof_between_useless_controls_starts_the_count_anew(nxcloud: FakeNxCloudClient) -> None:
-    for call in (1, 1, None, 1, 1):
+    for call in (1, 1, None, 1, 1, 1):
         nxcloud.errors = {} if call is None else {call: REFUSED}
         assert nxcloud.prove("gone").reason is Reason.PROVIDER_FAILED
-    assert nxcloud.prove("gone").reason is Reason.PROVIDER_FAILED
+    assert nxcloud.prove("gone").reason is Reason.VERIFICATION_PAUSED
 
 
 def test_pauses_take_three_useless_controls_each_time(nxcloud: FakeNxCloudClient) -> None:
@@ -374,6 +382,45 @@ def test_experiment_ends_in_time_whatever_a_call_takes(call_s: float) -> None:
     assert len(proof.absent) == {0.0: 40, 0.05: 40, 0.2: 40, 1.0: 9, 1.9: 3}[call_s]
     assert nxcloud.now_s <= nxcloud.ends_s - 8
     assert nxcloud.media == set()
+
+
+# Each call takes a second. After `asked` questions 51 s less `asked` are left (or a millisecond fewer), and 19 s + 3 s x
+# `asked` needed
+@pytest.mark.parametrize(("ends_s", "asked"), [(60.0, 9), (59.999, 8)])
+def test_experiment_takes_as_many_media_as_it_has_time_for(ends_s: float, asked: int) -> None:
+    nxcloud = FakeNxCloudClient(call_s=1.0, now_s=1.0, ends_s=ends_s)
+    nxcloud.prove(*(f"gone-{number}" for number in range(40)))
+    assert nxcloud.calls.index("upload") == asked
+
+
+@pytest.mark.parametrize(("left_s", "uploads"), [(15.0, 1), (14.999, 0)])
+def test_control_is_uploaded_if_there_is_time_to_delete_it(left_s: float, uploads: int) -> None:
+    nxcloud = FakeNxCloudClient(ends_s=1000 + left_s)
+    nxcloud.prove("gone")
+    assert len(nxcloud.files) == uploads
+
+
+@pytest.mark.parametrize(
+    ("call", "left_s", "last_call"),
+    [
+        (6, 10.0, "get control-1"),  # 8 s are for the rest of the batch, so that there is time for a call
+        (6, 9.999, "get control-1"),
+        (7, 10.0, "get control-1"),
+        (7, 9.999, "delete control-1"),
+    ],
+)
+def test_last_calls_are_made_while_there_is_time_for_one(call: int, left_s: float, last_call: str) -> None:
+    def pass_time() -> None:
+        if len(nxcloud.calls) == call + 1:
+            nxcloud.now_s = nxcloud.ends_s - left_s
+
+    nxcloud = FakeNxCloudClient(on_call=pass_time)
+    proven = nxcloud.prove("gone").absent == {GONE}
+    assert (nxcloud.calls[-1], proven) == (last_call, left_s == 10.0)
+
+
+def test_experiment_needs_no_positive_clock() -> None:
+    assert FakeNxCloudClient(now_s=-1000.0, ends_s=-940.0).prove("gone").absent == {GONE}
 
 
 @pytest.mark.parametrize("left_s", [0, 3, 8, 10, 12, 14, 16, 18, 20, 25, 30])
