@@ -384,8 +384,7 @@ def test_experiment_ends_in_time_whatever_a_call_takes(call_s: float) -> None:
     assert nxcloud.media == set()
 
 
-# Each call takes a second. After `asked` questions 51 s less `asked` are left (or a millisecond fewer), and 19 s + 3 s x
-# `asked` needed
+# Each call takes a second. After n questions, 51 - n seconds are left, or a millisecond fewer, and 19 + 3n are needed
 @pytest.mark.parametrize(("ends_s", "asked"), [(60.0, 9), (59.999, 8)])
 def test_experiment_takes_as_many_media_as_it_has_time_for(ends_s: float, asked: int) -> None:
     nxcloud = FakeNxCloudClient(call_s=1.0, now_s=1.0, ends_s=ends_s)
