@@ -4,6 +4,7 @@ The phase has a whole processor; an invocation has its memory's share of one, 0.
 Developer Guide, "Configure Lambda function memory").
 """
 
+import gc
 import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,9 @@ def initialize(create: Callable[[], Preparable], environment: Mapping[str, str])
         register_after_restore(_prepare_restored, create)
     elif kind:
         _prepare(create)
+    if kind:
+        gc.enable()
+        gc.freeze()  # what exists now stays: later collections need not look through it
 
 
 def _prepare_restored(create: Callable[[], Preparable]) -> None:

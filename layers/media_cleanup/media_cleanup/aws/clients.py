@@ -10,6 +10,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from media_cleanup.aws.service_models import ServiceModels
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Reason
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 AWS_ERRORS = (ClientError, BotoCoreError)
-# boto3's own defaults are 5 attempts of up to 60 s each
+# botocore's own defaults are 5 attempts of up to 60 s each
 _CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+_OF_SERVICE = {"dynamodb": Config(parameter_validation=False)}  # of own items, which DynamoDB validates too
 
 
 class AwsClients:
@@ -65,14 +67,18 @@ class AwsClients:
     def _client(self, service: str) -> Any:  # noqa: ANN401 (botocore creates clients at run time)
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = _session().create_client(service, config=_CONFIG)
+                config = _CONFIG.merge(_OF_SERVICE.get(service, Config()))
+                self._clients[service] = _session().create_client(service, config=config)
             return self._clients[service]
 
 
 @cache
 def _session() -> botocore.session.Session:
-    """Return botocore's session, with the service models that it has loaded; boto3's would add its own to it."""
-    return botocore.session.get_session()
+    """Return botocore's session, which keeps what it has loaded; boto3's would be a second one around it."""
+    session = botocore.session.get_session()
+    session.register_component("data_loader", ServiceModels())
+    session.set_default_client_config(Config(user_agent=session.user_agent()))  # else it is composed for each call
+    return session
 
 
 @contextmanager
