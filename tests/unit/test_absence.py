@@ -409,13 +409,15 @@ def test_control_is_uploaded_if_there_is_time_to_delete_it(left_s: float, upload
     ],
 )
 def test_last_calls_are_made_while_there_is_time_for_one(call: int, left_s: float, last_call: str) -> None:
-    def pass_time() -> None:
-        if len(nxcloud.calls) == call + 1:
-            nxcloud.now_s = nxcloud.ends_s - left_s
+    client = FakeNxCloudClient()
 
-    nxcloud = FakeNxCloudClient(on_call=pass_time)
-    proven = nxcloud.prove("gone").absent == {GONE}
-    assert (nxcloud.calls[-1], proven) == (last_call, left_s == 10.0)
+    def pass_time() -> None:
+        if len(client.calls) == call + 1:
+            client.now_s = client.ends_s - left_s
+
+    client.on_call = pass_time
+    proven = client.prove("gone").absent == {GONE}
+    assert (client.calls[-1], proven) == (last_call, left_s == 10.0)
 
 
 def test_experiment_needs_no_positive_clock() -> None:

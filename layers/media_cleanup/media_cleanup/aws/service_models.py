@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, cast
 
 from botocore.loaders import JSONFileLoader, Loader
 
-SERVICES = ["dynamodb", "s3", "secretsmanager", "sqs"]
+SERVICES = ["dynamodb", "events", "s3", "secretsmanager", "sqs"]
 
 
 class _Files(JSONFileLoader):
