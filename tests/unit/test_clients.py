@@ -38,7 +38,7 @@ def test_clients_of_all_used_services_are_created(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     clients = AwsClients()
     clients.create(*SERVICES)
-    created = [clients.dynamodb, clients.s3, clients.secretsmanager, clients.sqs]
+    created = [clients.dynamodb, clients.events, clients.s3, clients.secretsmanager, clients.sqs]
     assert [client.meta.service_model.service_name for client in created] == SERVICES
 
 
