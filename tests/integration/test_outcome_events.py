@@ -184,6 +184,31 @@ def test_rejected_message_is_dead_lettered_before_its_event(environment: Environ
     assert event["Detail"]["requested_by"] == "privacy-desk"
 
 
+def test_message_is_dead_lettered_once_while_its_event_is_not_accepted(environment: Environment, bus: Bus) -> None:
+    bus.refused = (0,)
+    message = {"media_id": 7}
+    for receives in (1, 2, 3):
+        assert failed_ids(environment.delete_media(sqs_event(message, receives=receives))) == ["message-0"]
+    bus.refused = ()
+    assert failed_ids(environment.delete_media(sqs_event(message, receives=4))) == []
+    assert [attributes["reason"].partition(":")[0] for _, attributes in environment.dead_letters()] == [
+        "not_understood"
+    ]
+    assert len(bus.events()) == 1
+
+
+def test_message_is_dead_lettered_again_where_the_table_fails(environment: Environment, bus: Bus) -> None:
+    bus.refused = (0,)
+    inject_aws_error(environment.delete_media_clients.dynamodb, "UpdateItem", 400)
+    inject_aws_error(environment.delete_media_clients.dynamodb, "GetItem", 400)
+    for receives in (1, 2):
+        environment.delete_media(sqs_event({"media_id": 7}, receives=receives))
+    assert {"dead_letters_unknown", "idempotency_record_not_saved"} <= {
+        line["message"] for line in environment.log_lines
+    }
+    assert len(environment.dead_letters()) == 2
+
+
 def test_no_event_while_the_dead_letter_is_not_accepted(environment: Environment, bus: Bus) -> None:
     inject_aws_error(environment.delete_media_clients.sqs, "SendMessageBatch", 400)
     assert failed_ids(environment.delete_media(sqs_event({"media_id": 7}))) == ["message-0"]

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from media_cleanup.aws.clients import AwsClients
+from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.aws.wait_records import WaitRecords
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
@@ -82,6 +83,7 @@ class FakeHandler:
     results: dict[str, Result] = field(default_factory=dict)
     settled: list[Result] = field(default_factory=list)
     waits: WaitRecords | None = None
+    letter_records: DeletionRecords | None = None
     log_profile = DELETION
 
     @property

@@ -55,6 +55,7 @@ class DeleteMedia:
         self.settings = settings
         self.queue_url = settings.deletion_queue_url
         self.event_bus = settings.outcome_event_bus
+        self.letter_records = records if settings.outcome_event_bus else None
         self.clients = clients
         self._gateway = gateway
         self._verification = VerifyAbsence(verifier, records, settings.absence_proof_interval_s)
@@ -90,7 +91,7 @@ class DeleteMedia:
 
     def create_clients(self) -> None:
         """Create the AWS clients of every deletion; that of SQS is for failed ones."""
-        self.clients.create("dynamodb", "secretsmanager", "s3")
+        self.clients.create("dynamodb", "secretsmanager", "s3", *(["events"] if self.event_bus else []))
 
     def preparations(self) -> tuple[Callable[[], None], ...]:
         """Return what the first request needs: the records' store, the secret, the clients."""

@@ -21,6 +21,7 @@ class IndexMedia:
     log_profile = LINKING
     queue_url = None  # redelivery by the queue's own visibility timeout
     event_bus = None
+    letter_records = None
     waits = None
 
     def __init__(self, settings: IndexMediaSettings, clients: AwsClients) -> None:

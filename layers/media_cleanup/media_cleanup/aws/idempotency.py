@@ -113,6 +113,18 @@ class DeletionRecords:
             extra = {"error": describe_error(error), "media_id": media.media_id}
             logger.warning("idempotency_record_not_saved", extra=extra)
 
+    def is_dead_lettered(self, message_id: str) -> bool:
+        """Return whether a message has been dead-lettered, though it is still on its queue."""
+        return self._get_record(self._dead_letters, {"message_id": message_id}) is not None
+
+    def put_dead_lettered(self, message_id: str) -> None:
+        """Record that a message has been dead-lettered, while it may be redelivered. A failing write is logged."""
+        try:
+            self._dead_letters.save_success({"message_id": message_id}, result={})
+        except AWS_ERRORS as error:
+            extra = {"error": describe_error(error), "message_id": message_id}
+            logger.warning("idempotency_record_not_saved", extra=extra)
+
     def get_proof_age_s(self, media: Media) -> float | None:
         """Return the seconds since a media file's first proof of absence, None where there is none."""
         facts = self._get(self._proofs, _data(media))
@@ -150,6 +162,10 @@ class DeletionRecords:
     @property
     def _refusals(self) -> DynamoDBPersistenceLayer:
         return self._store("refused", REFUSAL_TTL_S)
+
+    @property
+    def _dead_letters(self) -> DynamoDBPersistenceLayer:
+        return self._store("deadLettered", REFUSAL_TTL_S)
 
     @property
     def _proofs(self) -> DynamoDBPersistenceLayer:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from media_cleanup.aws.clients import AwsClients
+from media_cleanup.aws.idempotency import DeletionRecords
 from media_cleanup.aws.wait_records import WaitRecords
 from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.outcome import Outcome, Reason
@@ -36,6 +37,10 @@ class RequestHandler(Protocol):
     @property
     def event_bus(self) -> str | None:
         """The event bus for outcome events; None for no events."""
+
+    @property
+    def letter_records(self) -> DeletionRecords | None:
+        """The records of messages that are dead-lettered before their events are accepted; None for no events."""
 
     @property
     def waits(self) -> WaitRecords | None:

@@ -8,6 +8,7 @@ from random import random
 from typing import TYPE_CHECKING, Any
 
 from media_cleanup.aws.clients import AWS_ERRORS, describe_error
+from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import FINISH_MS_PER_REQUEST, MIN_CALL_MS, Attempt, Deadline, Request
@@ -121,6 +122,8 @@ def _not_published(handler: RequestHandler, message: _Message, error: str) -> _F
     result = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.EVENT_NOT_PUBLISHED, detail=error)
     failures = count_failures(handler, [result], message.attempt)
     if give_up(result, failures, message.age_s).outcome is Outcome.UNAVAILABLE:
+        if handler.letter_records and any(each.outcome is Outcome.REJECTED for each in message.results):
+            handler.letter_records.put_dead_lettered(message.message_id)
         return _Finished(Redelivery(backoff_s(result, message.attempt.number, random())))  # noqa: S311 (jitter)
     attributes = dead_letter_attributes(result, message.delivery, datetime.now(UTC))
     return _Finished(dead_letters=[DeadLetter(message.body, attributes)])
@@ -148,8 +151,21 @@ def _finish(handler: RequestHandler, message: _Message) -> _Finished:
     unavailable = [result for result in message.results if result.outcome is Outcome.UNAVAILABLE]
     if unavailable:
         return _Finished(Redelivery(max(backoff_s(result, attempt, random()) for result in unavailable)))  # noqa: S311 (jitter)
+    return _Finished(dead_letters=_letters_of(handler, message))
+
+
+def _letters_of(handler: RequestHandler, message: _Message) -> list[DeadLetter]:
+    """Return the dead letters of a message, none if an earlier receive has sent them, and only an event is missing."""
     parts = [(part.request, part.results) for part in message.parts]
-    return _Finished(dead_letters=dead_letters(message.body, parts, message.delivery, datetime.now(UTC)))
+    letters = dead_letters(message.body, parts, message.delivery, datetime.now(UTC))
+    if handler.letter_records is None or not letters or message.attempt.number == 1:
+        return letters
+    try:
+        message.attempt.require_time(MIN_CALL_MS)
+        return [] if handler.letter_records.is_dead_lettered(message.message_id) else letters
+    except DependencyUnavailable as error:
+        logger.warning("dead_letters_unknown", extra={"error": str(error), "message_id": message.message_id})
+        return letters
 
 
 def _set_visibility_timeouts(
