@@ -1,15 +1,18 @@
 """Message attributes of dead letters."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import Delivery
+from media_cleanup.request import Request
 from media_cleanup.result import Result
-from media_cleanup.triggers.dead_letters import dead_letter_attributes
+from media_cleanup.triggers.dead_letters import DeadLetter, dead_letter_attributes, dead_letters
 from tests.conftest import MEDIA_ID
 
 FAILED_AT = datetime(2026, 1, 15, 9, 26, 53, tzinfo=UTC)
+REFUSED = Result(outcome=Outcome.REJECTED, reason=Reason.REFUSED_BY_PROVIDER)
 
 
 def attribute_values(result: Result, delivery: Delivery) -> dict[str, str]:
@@ -57,3 +60,19 @@ def test_number_split_by_refused_characters_is_masked() -> None:
         outcome=Outcome.REJECTED, reason=Reason.GAVE_UP, media=Media("49301234567", MEDIA_ID), provider_message=split
     )
     assert attribute_values(result, Delivery("sqs"))["provider_message"] == "86150****1795 and 49301****4567"
+
+
+def test_size_is_that_of_body_names_and_values() -> None:
+    attributes = dead_letter_attributes(REFUSED, Delivery("sqs"), FAILED_AT)
+    values = {"reason": "refused_by_provider", "failed_at": "2026-01-15T09:26:53+00:00"}
+    assert DeadLetter("body", attributes).characters == len("body" + "".join(values) + "".join(values.values()))
+
+
+def test_whole_message_has_the_reason_of_its_first_rejected_part() -> None:
+    request = Request(Media("8615800001795", MEDIA_ID))
+    deleted = Result(outcome=Outcome.DELETED)
+    others = [replace(REFUSED, provider_code=number) for number in range(11)]
+    parts = [(request, [deleted]), *((request, [deleted, other, deleted]) for other in others)]
+    [letter] = dead_letters("body", parts, Delivery("sqs"), FAILED_AT)
+    values = {name: attribute["StringValue"] for name, attribute in letter.attributes.items()}
+    assert (values["provider_code"], values["rejected_parts"]) == ("0", "11")

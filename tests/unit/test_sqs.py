@@ -279,6 +279,15 @@ def test_message_of_several_parts_waits_for_the_longest_backoff() -> None:
     assert [entry["VisibilityTimeout"] for [entry] in handler.sqs.timeouts] == [900]
 
 
+def test_bug_in_sending_a_dead_letter_keeps_its_message(
+    handler: FakeHandler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler.sqs.failure = RuntimeError("bug")
+    assert process(handler, record(0, media("rejected")), record(1, media("deleted"))) == ["m0"]
+    [line] = log_lines(capsys, "message_processing_failed")
+    assert line["error"].startswith("RuntimeError in ")
+
+
 def test_bug_in_finishing_a_message_fails_no_other(handler: FakeHandler, capsys: pytest.CaptureFixture[str]) -> None:
     handler.results["bug"] = Result(outcome=Outcome.LINKED, detail="secret")  # an outcome that no deletion has
     assert process(handler, record(0, media("bug")), record(1, media("deleted"))) == ["m0"]
