@@ -184,7 +184,7 @@ def test_rejected_message_is_dead_lettered_before_its_event(environment: Environ
     assert event["Detail"]["requested_by"] == "privacy-desk"
 
 
-def test_message_is_dead_lettered_once_while_its_event_is_not_accepted(environment: Environment, bus: Bus) -> None:
+def test_message_without_event_is_dead_lettered_once(environment: Environment, bus: Bus) -> None:
     bus.refused = (0,)
     message = {"media_id": 7}
     for receives in (1, 2, 3):
