@@ -15,6 +15,7 @@ from localdev.cloud import ROOT, LocalCloud
 from localdev.fake_nxcloud import FakeNxCloud
 from localdev.stack import Stack
 from tests.conftest import PHONE
+from tests.e2e.commands import run
 from tests.e2e.conftest import deployed, eventually, send, story
 from tests.unit.test_outcome_events import VALIDATOR
 
@@ -120,3 +121,9 @@ def test_stream_can_write_evidence_and_neither_read_nor_delete_it(store: Store) 
 def test_rule_can_only_send_to_the_stream(store: Store) -> None:
     with pytest.raises(ClientError, match=DENIED):
         store.as_role("RuleRole", "firehose").describe_delivery_stream(DeliveryStreamName=store.ids["EvidenceStream"])
+
+
+def test_doctor_finds_the_event_bus(stack: Stack) -> None:
+    done = run(stack.cloud, "doctor", "--stack", stack.name)
+    [line] = [line for line in done.stdout.splitlines() if " Events " in line]
+    assert line.startswith("ok"), line

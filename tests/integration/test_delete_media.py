@@ -128,7 +128,7 @@ def test_direct_invocation_returns_log_fields(environment: Environment) -> None:
     }
 
 
-def test_log_line_of_eventbridge_names_version_requester_and_reason(environment: Environment) -> None:
+def test_log_line_names_version_requester_and_reason(environment: Environment) -> None:
     environment.delete_media(sample("eventbridge-lifecycle"))
     [line] = environment.log_lines
     assert {name: line.get(name) for name in ("version_id", "requester", "deletion_reason", "requested_by")} == {

@@ -34,11 +34,13 @@ class Bus:
 
     def __init__(self, environment: Environment) -> None:
         self.refused: tuple[int, ...] = ()
+        self.calls = 0
         self._entries: list[dict[str, Any]] = []
         environment.delete_media_clients.events.meta.events.register("before-call.events.PutEvents", self._put)
 
     def _put(self, params: dict[str, Any], **_: object) -> Any:  # noqa: ANN401 (as botocore takes it)
         """Respond as botocore's event `before-call` takes it."""
+        self.calls += 1
         entries = json.loads(params["body"])["Entries"]
         self._entries += [entry for number, entry in enumerate(entries) if number not in self.refused]
         answers = [
@@ -184,7 +186,7 @@ def test_rejected_message_is_dead_lettered_before_its_event(environment: Environ
     assert event["Detail"]["requested_by"] == "privacy-desk"
 
 
-def test_message_is_dead_lettered_once_while_its_event_is_not_accepted(environment: Environment, bus: Bus) -> None:
+def test_message_without_event_is_dead_lettered_once(environment: Environment, bus: Bus) -> None:
     bus.refused = (0,)
     message = {"media_id": 7}
     for receives in (1, 2, 3):
@@ -213,6 +215,12 @@ def test_no_event_while_the_dead_letter_is_not_accepted(environment: Environment
     inject_aws_error(environment.delete_media_clients.sqs, "SendMessageBatch", 400)
     assert failed_ids(environment.delete_media(sqs_event({"media_id": 7}))) == ["message-0"]
     assert bus.events() == []
+
+
+def test_batch_publishes_its_events_in_one_call(environment: Environment, bus: Bus) -> None:
+    media = [environment.fake_nxcloud.provider.add_media(PHONE) for _ in range(10)]
+    environment.delete_media(sqs_event(*(MEDIA_MESSAGE | {"media_id": media_id} for media_id in media)))
+    assert (bus.calls, [detail["media_id"] for detail in bus.details()]) == (1, sorted(media))
 
 
 def test_skipped_and_unavailable_requests_have_no_event(environment: Environment, bus: Bus) -> None:

@@ -165,6 +165,13 @@ def test_live_version_is_compared_with_latest(latest: str, weights: dict[str, fl
     assert finding.text.startswith("DeleteMediaFunction: version 7, python3.13, arm64")
 
 
+def test_missing_event_bus_is_a_problem_with_the_command() -> None:
+    assert findings.event_bus("outcomes", exists=True).health is Health.OK
+    missing = findings.event_bus("outcomes", exists=False)
+    assert missing.health is Health.PROBLEM
+    assert "aws events create-event-bus --name outcomes" in missing.fix
+
+
 def test_dead_letters_are_a_warning() -> None:
     assert findings.dead_letters("deletion", 0, "app").health is Health.OK
     assert "make redrive STACK=app QUEUE=deletion" in findings.dead_letters("deletion", 2, "app").fix

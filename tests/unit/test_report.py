@@ -185,13 +185,13 @@ def test_confirmation_counts_whatever_follows(ledger: Ledger) -> None:
     assert (request.line.outcome, request.confirmed_ms) == ("deleted", AT_MS)
 
 
-def test_repeat_by_another_message_is_a_request_without_confirmation(ledger: Ledger) -> None:
+def test_repeat_by_another_message_has_no_confirmation(ledger: Ledger) -> None:
     repeat = replace(DELETED, source_id="m9", outcome="already_gone", reason="remembered", lag_ms=None)
     first, second = requests_of(ledger, DELETED, repeat)
     assert (first.line.outcome, second.line.outcome, second.confirmed_ms) == ("deleted", "already_gone", None)
 
 
-def test_unavailable_part_decided_by_a_later_attempt_is_no_request(ledger: Ledger) -> None:
+def test_part_decided_by_a_later_attempt_is_no_request(ledger: Ledger) -> None:
     before_the_media_was_known = replace(UNAVAILABLE, media_id=None, business_phone=None)
     [request] = requests_of(ledger, before_the_media_was_known, replace(DELETED, attempt=2))
     assert request.line.outcome == "deleted"

@@ -44,6 +44,7 @@ class Doctor:
             ("Region", self._region),
             ("Permissions", self._permissions),
             ("Queues", self._queues),
+            ("Events", self._events),
             ("Concurrency", self._concurrency),
             ("Alarms", self._alarms),
         ]
@@ -99,6 +100,20 @@ class Doctor:
                 yield findings.number(phone, _error_of_harmless_call(api, accounts.get(phone), phone))
             except DependencyUnavailable as error:
                 yield Finding("Secret", Health.PROBLEM, explain(error), findings.STORE_CREDENTIALS)
+
+    def _events(self) -> Iterator[Finding]:
+        """Look up the event bus for outcome events, where there is one."""
+        name = self._settings.outcome_event_bus
+        if name is None:
+            return
+        try:
+            client("events").describe_event_bus(Name=name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            yield findings.event_bus(name, exists=False)
+        else:
+            yield findings.event_bus(name, exists=True)
 
     def _accounts(self) -> Accounts:
         value = client("secretsmanager").get_secret_value(SecretId=self._settings.secret_id)

@@ -44,6 +44,14 @@ class Finding:
     fix: str = ""
 
 
+def event_bus(name: str, *, exists: bool) -> Finding:
+    """Judge the event bus for outcome events: without it, no message is ever done."""
+    if exists:
+        return Finding("Events", Health.OK, f"outcomes are published on the event bus {name}")
+    fix = f"create it: aws events create-event-bus --name {name}, or set OutcomeEventBusName"
+    return Finding("Events", Health.PROBLEM, f"there is no event bus {name}, so no message is done", fix)
+
+
 def exit_status(findings: Sequence[Finding]) -> int:
     """Return 1 if there is a problem, else 0."""
     return int(any(finding.health is Health.PROBLEM for finding in findings))

@@ -35,19 +35,10 @@ FORMATS: dict[str, Write] = {".csv": write_csv, ".json": write_json, ".html": wr
 
 def main(arguments: list[str] | None = None) -> int:
     """Make a report."""
-    parser = argparse.ArgumentParser(prog="make report", description=__doc__)
-    parser.add_argument("--stack", default="", help="the stack's name")
-    parser.add_argument("--log-group", default="", help="instead of a stack that was deleted: its log group")
-    parser.add_argument("--from", dest="start", default="", help="first day or time, in UTC (default: all log lines)")
-    parser.add_argument("--to", dest="end", default="", help="last day, or time, in UTC (default: now)")
-    parser.add_argument("--media", default="", help="a Media-ID")
-    parser.add_argument("--bucket", default="", help="the bucket of an object")
-    parser.add_argument("--key", default="", help="the key of an object")
-    parser.add_argument("--out", default="", help="a file: .csv, .json or .html")
+    parser = _parser()
     options = parser.parse_args(arguments)
-    with one_line_errors(parser.prog):
-        now = datetime.now(UTC)
-        write = _format_of(options.out)
+    with one_line_errors(parser.prog), tempfile.TemporaryDirectory(prefix="report-") as folder:
+        now, console, write = datetime.now(UTC), Console(highlight=False), _format_of(options.out)
         scope = parse_scope(
             start=options.start,
             end=options.end,
@@ -58,17 +49,28 @@ def main(arguments: list[str] | None = None) -> int:
         )
         deployment = None if options.log_group else read_deployment(client("cloudformation"), options.stack)
         group = options.log_group or _log_group(deployment)
-        console = Console(highlight=False)
-        with tempfile.TemporaryDirectory(prefix="report-") as folder:
-            ledger = Ledger(Path(folder) / "ledger.sqlite")
-            try:
-                _read(console, ledger, boto3.client("logs", config=_PATIENT), group, scope)
-                queues = read_queues(client("sqs"), deployment) if deployment else []
-                summary = summarize(ledger, facts_of(scope, group, deployment, now), deployment, queues)
-                _show(console, ledger, summary, options.out, write)
-            finally:
-                ledger.close()
+        ledger = Ledger(Path(folder) / "ledger.sqlite")
+        try:
+            _read(console, ledger, boto3.client("logs", config=_PATIENT), group, scope)
+            queues = read_queues(client("sqs"), deployment) if deployment else []
+            summary = summarize(ledger, facts_of(scope, group, deployment, now), deployment, queues)
+            _show(console, ledger, summary, options.out, write)
+        finally:
+            ledger.close()
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make report", description=__doc__)
+    parser.add_argument("--stack", default="", help="the stack's name")
+    parser.add_argument("--log-group", default="", help="instead of a stack that was deleted: its log group")
+    parser.add_argument("--from", dest="start", default="", help="first day or time, in UTC (default: all log lines)")
+    parser.add_argument("--to", dest="end", default="", help="last day, or time, in UTC (default: now)")
+    parser.add_argument("--media", default="", help="a Media-ID")
+    parser.add_argument("--bucket", default="", help="the bucket of an object")
+    parser.add_argument("--key", default="", help="the key of an object")
+    parser.add_argument("--out", default="", help="a file: .csv, .json or .html")
+    return parser
 
 
 def _format_of(out: str) -> Write | None:

@@ -43,7 +43,7 @@ LIMITS = (
         "confirmation, the time of the request is that of its first log line."
     ),
     "“By” is what S3's event or the message says. Names in messages (requested_by) are not verified.",
-    "Phone numbers are masked. Objects whose keys differ only in the masked digits cannot be told apart.",
+    "Phone numbers are masked. Objects whose keys differ only in the masked digits cannot be distinguished.",
     "Only log lines that still exist are counted. Requests that S3 or a sender never sent are in no log.",
 )
 
