@@ -1,6 +1,7 @@
-"""`make bench`: measures this function, a typical one and the floor in AWS's runtime loop, on loopback."""
+"""`make bench`: measures the functions, a typical one and the floor by Lambda's processor model, on loopback."""
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from benchmarks.report import draw, markdown, tables
 from localdev.cloud import ROOT
 
 PAGE, CHART = ROOT / "docs/benchmarks.md", ROOT / "docs/images/benchmarks.svg"
-CHART_TEXT = "Cold start, and batches of 10 messages, of the three functions"
+CHART_TEXT = "Initialization and first response of the three functions, and Lambda's cost by memory"
 MARK = "<!-- measured -->"
+NO_QUOTA = "without a processor quota, which this machine or user does not have: invocations had a whole processor"
 
 
 def main() -> int:
@@ -31,23 +33,29 @@ def main() -> int:
     console = Console(highlight=False, width=118)
     python = str(options.python.absolute())
     with console.status("build") as status, create_environment(python) as environment:
+        has_quota = environment.quota is not None
+        if not has_quota:
+            console.print(NO_QUOTA)
         results = measure(environment, QUICK if options.quick else FULL, status.update)
     for title, (headings, rows) in tables(results).items():
         table = Table(*headings, title=title)
         for row in rows:
-            table.add_row(row.what, *row.cells)
+            table.add_row(*row)
         console.print(table)
     if not options.quick:
         draw(results, CHART)
         prose = PAGE.read_text().partition(MARK)[0]
-        PAGE.write_text(f"{prose}{MARK}\n\n{markdown(results, _about(python))}")
+        PAGE.write_text(f"{prose}{MARK}\n\n{markdown(results, _about(python, has_quota=has_quota))}")
     return 0
 
 
-def _about(python: str) -> str:
+def _about(python: str, *, has_quota: bool) -> str:
     version = subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    machine = f"{platform.machine()}, {platform.system()} {platform.release().partition('-')[0]}"
-    return f"Measured on {datetime.now(UTC):%Y-%m-%d}, {version}, {machine}.\n\n![{CHART_TEXT}](images/benchmarks.svg)"
+    system = f"{platform.system()} {platform.release().partition('-')[0]}"
+    machine = f"{platform.machine()} with {os.cpu_count()} processors, {system}"
+    model = "with the kernel's processor quota" if has_quota else NO_QUOTA
+    measured = f"Measured on {datetime.now(UTC):%Y-%m-%d}, {version}, {machine}, {model}."
+    return f"{measured}\n\n![{CHART_TEXT}](images/benchmarks.svg)"
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """Reports the measurements: tables, a chart, and the cost of a million deletions."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from benchmarks.environment import FLOOR, REFERENCE, THIS
-from benchmarks.measure import Results, Series
+from benchmarks.environment import FLOOR, INDEX, REFERENCE, SWEEP, THIS
+from benchmarks.measure import LATENCIES_S, Results, Series
+from benchmarks.quota import share
 
 SIDES = (THIS, REFERENCE, FLOOR)
 # us-east-1, first tiers, without the free ones (source: the pages "AWS Lambda Pricing", "Amazon SQS Pricing", "Amazon
@@ -16,126 +19,159 @@ USD_PER_INVOCATION = 0.20 / 1e6
 USD_PER_SQS_CALL = 0.40 / 1e6
 USD_PER_WRITE = 0.625 / 1e6
 USD_PER_SECRET_CALL = 0.05 / 1e4
-MEMORY_GB = 0.5
-VCPU_AT_GB = 1769 / 1024  # the memory at which a function has one whole vCPU
 MILLION = 1_000_000
 
-
-@dataclass(frozen=True)
-class Row:
-    """A line of a table."""
-
-    what: str
-    cells: tuple[str, ...]
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # headings and rows
 
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio, and what it should be at most."""
+    """A ratio, or a size, and what it should be at most."""
 
     what: str
-    ratio: float
+    measured: float
     at_most: float
 
     @property
-    def met(self) -> bool:
-        """Whether it is."""
-        return self.ratio <= self.at_most
+    def row(self) -> tuple[str, ...]:
+        """The target's line in its table."""
+        result = "met" if self.measured <= self.at_most else "missed"
+        return (self.what, f"{self.measured:.3g}", f"{self.at_most:g}", result)
 
 
 def targets(results: Results) -> list[Target]:
-    """The ratios that matter, each of two things that were measured in this run."""
-    cold = {side: series.median_s for side, series in results.cold.items()}
-    one, ten = (results.warm[THIS, 0.2, batch].median_s for batch in (1, 10))
-    mine, other = (results.growth[side] for side in (THIS, REFERENCE))
-    same = {one.deletions: one.cpu_ms_each for one in mine}[other[-1].deletions]
+    """The ratios that matter, each of two things that were measured in this run, turn by turn."""
+    memory_mb = results.chosen_mb
+    this, reference, floor = (results.starts[side, memory_mb] for side in SIDES)
+    ten, one = (results.warm[THIS, memory_mb, 0.2, batch] for batch in (10, 1))
+    lambda_usd = [_lambda_usd(results, side, memory_mb, 10) for side in (THIS, REFERENCE)]
+    mine = results.growth[THIS]
+    growth = f"processor time of a deletion, {mine[-1].deletions:,} deletions to {mine[0].deletions:,}"
     return [
-        Target("cold start, to the reference", cold[THIS] / cold[REFERENCE], 0.40),
-        Target("cold start, to the floor", cold[THIS] / cold[FLOOR], 1.5),
-        Target("a batch of 10 at 200 ms, to one call", ten / one, 1.3),
-        Target("CPU time of a warm deletion, to the reference", same / other[-1].cpu_ms_each, 0.8),
+        Target("first response of a new environment, to the reference's", this.first.ratio_to(reference.first), 0.15),
         Target(
-            f"CPU time of a deletion, {mine[-1].deletions:,} to {mine[0].deletions:,}",
-            mine[-1].cpu_ms_each / mine[0].cpu_ms_each,
-            1.1,
+            "initialization and first response, to the reference's", this.together.ratio_to(reference.together), 0.38
         ),
+        Target("initialization and first response, to the floor's", this.together.ratio_to(floor.together), 1.35),
+        Target("a batch of 10 at 200 ms, to one call", ten.median_s / one.median_s, 1.25),
+        Target("processor time of a warm deletion, to the reference's", _cpu_ratio(results, memory_mb), 0.75),
+        Target("Lambda's cost in batches of 10 at 200 ms, to the reference's", lambda_usd[0] / lambda_usd[1], 0.15),
+        Target(growth, mine[-1].cpu_ms_each / mine[0].cpu_ms_each, 1.05),
+        Target("peak memory, MB", max(each.peak_mb for each in mine), 64),
     ]
 
 
-def tables(results: Results) -> dict[str, tuple[tuple[str, ...], list[Row]]]:
+def _cpu_ratio(results: Results, memory_mb: int) -> float:
+    """Return the ratio of the processor times of warm batches of 10, over all latencies."""
+    this, reference = (
+        Series(tuple(one for latency_s in LATENCIES_S for one in results.warm[side, memory_mb, latency_s, 10].samples))
+        for side in (THIS, REFERENCE)
+    )
+    return this.cpu_ratio_to(reference)
+
+
+def tables(results: Results) -> dict[str, Table]:
     """Every table: its title, its headings, its rows."""
+    memory_mb = results.chosen_mb
     return {
-        "Targets": (
+        f"Targets at {memory_mb:,} MB": (
             ("ratio", "measured", "target, at most", "result"),
-            [_target(target) for target in targets(results)],
+            [target.row for target in targets(results)],
         ),
-        "Cold start to the first response, ms": (
-            ("function", "median", "quartiles", "CPU time", "to the reference"),
-            [_cold(results, side) for side in SIDES],
+        "New environments, ms: median (quartiles)": (
+            ("memory, function", "initialization", "first response", "together", "to the reference", "to the floor"),
+            [_start(results, memory, side) for memory in results.memories_mb for side in SIDES],
         ),
         "Warm batches, ms: median (quartiles)": (
-            ("messages, NXCloud's latency", *SIDES, "this / reference"),
-            _warm(results),
+            ("memory, messages, latency", *SIDES, "this / reference"),
+            [_warm(results, *case) for case in sorted({(mb, batch, s) for _, mb, s, batch in results.warm})],
         ),
-        "CPU time of a deletion, ms, and peak memory, MB": (
-            ("function", "deletions", "CPU time per deletion", "peak memory"),
+        "Lambda's cost by memory, at 200 ms": (
+            ("memory, function", "billed, batch of 10", "a million, by 10", "billed, batch of 1", "a million, by 1"),
+            [_memory(results, memory, side) for memory in results.memories_mb for side in (THIS, REFERENCE)],
+        ),
+        "Processor time of a deletion, ms, and peak memory, MB": (
+            ("function", "deletions", "processor time of each", "peak memory"),
             [
-                Row(side, (f"{one.deletions:,}", f"{one.cpu_ms_each:.2f}", f"{one.peak_mb:.0f}"))
+                (side, f"{one.deletions:,}", f"{one.cpu_ms_each:.2f}", f"{one.peak_mb:.0f}")
                 for side, growth in results.growth.items()
                 for one in growth
             ],
         ),
-        "Batch of 10 at 200 ms by ConcurrentCalls, ms": (
-            ("ConcurrentCalls", "median (quartiles)"),
-            [Row(str(calls), (_spread(series),)) for calls, series in results.concurrency.items()],
+        f"Batch of 10 at {memory_mb:,} MB by ConcurrentCalls, ms": (
+            ("ConcurrentCalls", *(f"{latency_s * 1000:.0f} ms" for latency_s in LATENCIES_S), "processor time"),
+            [_concurrency(results, calls) for calls in sorted({calls for calls, _ in results.concurrency})],
         ),
-        "Cost of a million deletions, US dollars": (
+        "Index function and sweep": (
+            ("memory, function", "initialization", "first response", "warm, each link", "links a second", "a dollar"),
+            [_check(results, memory, name) for memory in results.memories_mb for name in (INDEX, SWEEP)],
+        ),
+        f"Cost of a million deletions at {memory_mb:,} MB, US dollars": (
             ("function", "Lambda", "SQS", "DynamoDB", "Secrets Manager", "total"),
             [_cost(results, side) for side in (THIS, REFERENCE)],
         ),
     }
 
 
-def billed_s(results: Results, side: str) -> float:
-    """The seconds of a batch of 10 at 200 ms, were it given the share of a processor that its memory buys.
-
-    While it waits it needs none; its CPU time is stretched by that share.
-    """
-    series, cpu_s = results.warm[side, 0.2, 10], results.growth[side][-1].cpu_ms_each / 100
-    return max(series.median_s, series.median_s - cpu_s + cpu_s * VCPU_AT_GB / MEMORY_GB)
+def _start(results: Results, memory_mb: int, side: str) -> tuple[str, ...]:
+    starts = results.starts[side, memory_mb]
+    phases = (starts.initialization, starts.first, starts.together)
+    ratios = (starts.together.ratio_to(results.starts[other, memory_mb].together) for other in (REFERENCE, FLOOR))
+    return (f"{memory_mb:,}, {side}", *map(_spread, phases), *(f"{ratio:.2f}" for ratio in ratios))
 
 
-def _cost(results: Results, side: str) -> Row:
+def _warm(results: Results, memory_mb: int, batch: int, latency_s: float) -> tuple[str, ...]:
+    series = [results.warm[side, memory_mb, latency_s, batch] for side in SIDES]
+    ratio = series[0].ratio_to(series[1])
+    return (f"{memory_mb:,}, {batch}, {latency_s * 1000:.0f} ms", *map(_spread, series), f"{ratio:.2f}")
+
+
+def _memory(results: Results, memory_mb: int, side: str) -> tuple[str, ...]:
+    cells = []
+    for batch in (10, 1):
+        cells.append(f"{_billed_ms(results.warm[side, memory_mb, 0.2, batch]):,} ms")
+        cells.append(f"${_lambda_usd(results, side, memory_mb, batch):.2f}")
+    return (f"{memory_mb:,}, {side}", *cells)
+
+
+def _billed_ms(series: Series) -> int:
+    """Lambda bills whole milliseconds."""
+    return math.ceil(series.median_s * 1000)
+
+
+def _lambda_usd(results: Results, side: str, memory_mb: int, batch: int) -> float:
+    """Return Lambda's dollars for a million deletions in batches of this size, at 200 ms."""
+    seconds = _billed_ms(results.warm[side, memory_mb, 0.2, batch]) / 1000
+    return MILLION / batch * _invocation_usd(seconds, memory_mb)
+
+
+def _invocation_usd(seconds: float, memory_mb: int) -> float:
+    return seconds * memory_mb / 1024 * USD_PER_GB_S + USD_PER_INVOCATION
+
+
+def _concurrency(results: Results, calls: int) -> tuple[str, ...]:
+    series = [results.concurrency[calls, latency_s] for latency_s in LATENCIES_S]
+    return (str(calls), *map(_spread, series), f"{series[0].cpu_s * 1000:.0f}")
+
+
+def _check(results: Results, memory_mb: int, name: str) -> tuple[str, ...]:
+    starts = results.starts[name, memory_mb]
+    series, links = results.checks[name, memory_mb]
+    a_dollar = links / _invocation_usd(series.median_s, memory_mb)
+    each_ms, a_second = 1000 * series.median_s / links, links / series.median_s
+    cells = (f"{each_ms:.1f} ms", f"{a_second:.0f}", f"{a_dollar / MILLION:.1f} million")
+    return (f"{memory_mb:,}, {name}", _spread(starts.initialization), _spread(starts.first), *cells)
+
+
+def _cost(results: Results, side: str) -> tuple[str, ...]:
     batches = MILLION / 10
     costs = (
-        batches * (billed_s(results, side) * MEMORY_GB * USD_PER_GB_S + USD_PER_INVOCATION),
+        _lambda_usd(results, side, results.chosen_mb, 10),
         (MILLION + 2 * batches) * USD_PER_SQS_CALL,  # each sent by itself; received and deleted by tens
         2 * MILLION * USD_PER_WRITE,  # "in progress", and "done"
         12 * 24 * 30 * 5 * USD_PER_SECRET_CALL,  # every 5 minutes for a month, by 5 environments
     )
-    return Row(side, (*(f"{cost:.2f}" for cost in costs), f"{sum(costs):.2f}"))
-
-
-def _target(target: Target) -> Row:
-    return Row(target.what, (f"{target.ratio:.2f}", f"{target.at_most:g}", "met" if target.met else "missed"))
-
-
-def _cold(results: Results, side: str) -> Row:
-    series = results.cold[side]
-    first, third = series.quartiles_s
-    ratio = series.median_s / results.cold[REFERENCE].median_s
-    spread = f"{first * 1000:.0f} to {third * 1000:.0f}"
-    return Row(side, (f"{series.median_s * 1000:.0f}", spread, f"{series.cpu_s * 1000:.0f}", f"{ratio:.2f}"))
-
-
-def _warm(results: Results) -> list[Row]:
-    cases = sorted({(batch, latency_s) for _, latency_s, batch in results.warm})
-    rows = []
-    for batch, latency_s in cases:
-        series = [results.warm[side, latency_s, batch] for side in SIDES]
-        ratio = series[0].median_s / series[1].median_s
-        rows.append(Row(f"{batch}, {latency_s * 1000:.0f} ms", (*map(_spread, series), f"{ratio:.2f}")))
-    return rows
+    return (side, *(f"{cost:.2f}" for cost in costs), f"{sum(costs):.2f}")
 
 
 def _spread(series: Series) -> str:
@@ -147,30 +183,32 @@ def markdown(results: Results, about: str) -> str:
     """docs/benchmarks.md's measured part."""
     parts = [about]
     for title, (headings, rows) in tables(results).items():
-        parts += ["", f"## {title}", "", _line(headings), _line(["---"] * len(headings))]
-        parts += [_line((row.what, *row.cells)) for row in rows]
+        parts += ["", f"## {title}", "", _line(headings), _line(["---"] * len(headings)), *map(_line, rows)]
     return "\n".join(parts) + "\n"
 
 
-def _line(cells: tuple[str, ...] | list[str]) -> str:
+def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
 def draw(results: Results, file: Path) -> None:
-    """The chart: cold starts, and batches of 10."""
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    """The chart: new environments, and the billed duration by memory."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    colours = {THIS: "#1b7f5c", REFERENCE: "#b0b7bd", FLOOR: "#d9dde0"}
-    left.barh(SIDES, [results.cold[side].median_s * 1000 for side in SIDES], color=[colours[side] for side in SIDES])
+    colours = {THIS: "#1b7f5c", REFERENCE: "#8d979e", FLOOR: "#c9cfd3"}
+    starts = [results.starts[side, results.chosen_mb] for side in SIDES]
+    initialization = [1000 * each.initialization.median_s for each in starts]
+    first = [1000 * each.first.median_s for each in starts]
+    left.barh(SIDES, initialization, color=[colours[side] for side in SIDES])
+    left.barh(SIDES, first, left=initialization, color=[colours[side] for side in SIDES], alpha=0.5)
     left.invert_yaxis()
-    left.set_title("Cold start to the first response, ms")
-    latencies = sorted({latency_s for _, latency_s, _ in results.warm})
-    for number, side in enumerate(SIDES):
-        heights = [results.warm[side, latency_s, 10].median_s * 1000 for latency_s in latencies]
-        places = [place + 0.27 * (number - 1) for place in range(len(latencies))]
-        right.bar(places, heights, width=0.25, label=side, color=colours[side])
-    right.set_xticks(range(len(latencies)), [f"{latency_s * 1000:.0f} ms" for latency_s in latencies])
-    right.set_title("Batch of 10 by NXCloud's latency, ms")
+    left.set_title(f"New environment at {results.chosen_mb:,} MB, ms:\ninitialization, then first response (pale)")
+    for side in (THIS, REFERENCE):
+        usd = [_lambda_usd(results, side, memory_mb, 10) for memory_mb in results.memories_mb]
+        right.plot(results.memories_mb, usd, marker="o", label=side, color=colours[side])
+    right.set_xticks(results.memories_mb, [f"{mb:,} MB\n{share(mb):.2f}" for mb in results.memories_mb])
+    right.set_ylim(bottom=0)
+    right.set_title("Lambda's dollars per million deletions,\nby memory and its share of a processor")
     right.legend(frameon=False)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)

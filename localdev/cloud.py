@@ -61,11 +61,14 @@ class LocalCloud:
 
 
 @contextmanager
-def local_cloud(host: str = "127.0.0.1", port: int = 0, *, enforcing: bool = False) -> Iterator[LocalCloud]:
+def local_cloud(
+    host: str = "127.0.0.1", port: int = 0, *, enforcing: bool = False, tls: bool = False
+) -> Iterator[LocalCloud]:
     """Start a local cloud, and stop it together with the functions that it runs. Port 0 selects a free port.
 
     With `enforcing` it checks signatures, IAM policies and resource policies, and uses TLS, which the policies require.
     """
+    tls = tls or enforcing
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="local-cloud-") as folder, (Path(folder) / "log.txt").open("wb") as log:
         process = subprocess.Popen(
@@ -83,14 +86,15 @@ def local_cloud(host: str = "127.0.0.1", port: int = 0, *, enforcing: bool = Fal
                 "AWS_SECRET_ACCESS_KEY": "local",
                 "TZ": "UTC",
             }
-            | ({"AUTH": "true", "USE_SSL": "1"} if enforcing else {}),
+            | ({"AUTH": "true"} if enforcing else {})
+            | ({"USE_SSL": "1"} if tls else {}),
             stdout=log,
             stderr=log,
             start_new_session=True,  # so that its functions can be stopped with it
         )
         try:
             cloud = LocalCloud(f"http://127.0.0.1:{port}", Path(log.name))
-            if enforcing:
+            if tls:
                 certificate = Path(folder) / "ministack-tls/server.crt"  # created by the local cloud
                 cloud = LocalCloud(f"https://127.0.0.1:{port}", Path(log.name), certificate)
             _wait_for(cloud, process)

@@ -56,7 +56,7 @@ class MediaClient:
         self._algorithm: Algorithm = algorithm
         self._now_ms = now_ms
         self._before_repeat = before_repeat
-        self._session = deadline_session()
+        self._session = deadline_session(self._base_url)
 
     def delete_media(
         self, credentials: Credentials, business_phone: str, media_id: str, *, deadline_s: float = DEADLINE_S

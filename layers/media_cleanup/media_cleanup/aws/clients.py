@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from media_cleanup.aws.service_models import ServiceModels
+from media_cleanup.aws.tls import read_certificates_once
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Reason
 
@@ -68,7 +69,9 @@ class AwsClients:
         with self._lock:
             if service not in self._clients:
                 config = _CONFIG.merge(_OF_SERVICE.get(service, Config()))
-                self._clients[service] = _session().create_client(service, config=config)
+                client = _session().create_client(service, config=config)
+                read_certificates_once(client)
+                self._clients[service] = client
             return self._clients[service]
 
 
