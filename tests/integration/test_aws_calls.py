@@ -51,7 +51,7 @@ def test_repeated_deletion_costs_one_call(environment: Environment, calls: Count
 
 
 def test_failed_batch_sets_visibility_timeouts_in_one_call(environment: Environment, calls: Counter[str]) -> None:
-    environment.fake_nxcloud.misbehave(Fault("status", times=10))
+    environment.fake_nxcloud.misbehave(Fault("code", code=9003, times=10))  # 5xx would open the circuit
     assert len(failed_ids(environment.delete_media(sqs_event(*messages(environment, 10))))) == 10
     assert calls == {"GetSecretValue": 1, "PutItem": 10, "DeleteItem": 10, "ChangeMessageVisibilityBatch": 1}
 

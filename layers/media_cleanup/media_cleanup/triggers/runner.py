@@ -3,11 +3,9 @@
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from media_cleanup.aws.clients import AwsClients
-from media_cleanup.aws.idempotency import DeletionRecords
-from media_cleanup.aws.wait_records import WaitRecords
 from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import LogProfile
@@ -15,6 +13,10 @@ from media_cleanup.request import Action, Attempt, Request
 from media_cleanup.result import Handled, Result
 from media_cleanup.settings import RequestSettings
 from media_cleanup.telemetry import count_internal_error, logger
+
+if TYPE_CHECKING:  # Powertools' idempotency, which the index function does not use
+    from media_cleanup.aws.idempotency import DeletionRecords
+    from media_cleanup.aws.wait_records import WaitRecords
 
 
 class RequestHandler(Protocol):
@@ -39,11 +41,11 @@ class RequestHandler(Protocol):
         """The event bus for outcome events; None for no events."""
 
     @property
-    def letter_records(self) -> DeletionRecords | None:
+    def letter_records(self) -> "DeletionRecords | None":
         """The records of messages that are dead-lettered before their events are accepted; None for no events."""
 
     @property
-    def waits(self) -> WaitRecords | None:
+    def waits(self) -> "WaitRecords | None":
         """The records of receives that only waited; None where no request ever waits."""
 
     def begin(self, requests: int) -> None:
