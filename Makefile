@@ -124,7 +124,8 @@ report: $(DEV) ## Report deletions: make report STACK=… FROM=2026-01-01 TO=202
 	  --key "$(KEY)" --log-group "$(LOG_GROUP)" --out "$(OUT)"
 
 doctor: $(DEV) ## Examine a deployed stack, and change nothing: make doctor STACK=… (PHONE=…)
-	@$(PY) -m tools.doctor --stack "$(STACK)" $(if $(PHONE),--phone "$(PHONE)")
+	@$(PY) -m tools.doctor --stack "$(STACK)" $(if $(PHONE),--phone "$(PHONE)") \
+	  $(if $(BUCKET_PROFILE),--bucket-profile "$(BUCKET_PROFILE)")
 
 pause: $(DEV) ## Stop processing deletion requests, which then wait in the queue: make pause STACK=…
 	@$(PY) -m tools.pause --stack "$(STACK)"
@@ -133,10 +134,12 @@ resume: $(DEV) ## Process deletion requests again: make resume STACK=…
 	@$(PY) -m tools.pause --stack "$(STACK)" --resume
 
 connect: $(DEV) ## Send a bucket's events to a stack: make connect STACK=… BUCKET=… (DIRECT=1: without EventBridge)
-	@$(PY) -m tools.connect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(DIRECT),--direct) $(if $(YES),--yes)
+	@$(PY) -m tools.connect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(DIRECT),--direct) $(if $(YES),--yes) \
+	  $(if $(BUCKET_PROFILE),--bucket-profile "$(BUCKET_PROFILE)")
 
 disconnect: $(DEV) ## Remove a stack's entries from a bucket's notifications: make disconnect STACK=… BUCKET=…
-	@$(PY) -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(YES),--yes)
+	@$(PY) -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(YES),--yes) \
+	  $(if $(BUCKET_PROFILE),--bucket-profile "$(BUCKET_PROFILE)")
 
 backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100 AGAIN=
 	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)" \

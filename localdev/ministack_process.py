@@ -1,18 +1,25 @@
-"""Starts MiniStack, in the local cloud's own Python environment, with what its S3 lacks.
+"""Starts MiniStack, in the local cloud's own Python environment, with what its S3 and its EventBridge lack.
 
 MiniStack 1.5.33 gives the number of an object's tags for GET alone; S3 gives it for HEAD, too. It finds no tags of
 versions under a delete marker; S3 does. It waits 50 ms for the log lines of an invocation, and on a busy machine loses
-those that come later.
+those that come later. It sends no events to buses of other accounts and Regions, and CloudFormation in it knows no
+policies of buses.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 s3: Any = import_module("ministack.services.s3")  # not installed where types are checked
 lambda_runtime: Any = import_module("ministack.core.lambda_runtime")
+eventbridge: Any = import_module("ministack.services.eventbridge")
+iam: Any = import_module("ministack.core.iam_evaluator")
+responses: Any = import_module("ministack.core.responses")
+provisioners: Any = import_module("ministack.services.cloudformation.provisioners")
 # MiniStack has no other place for these than its own functions
 _head_object = s3._head_object  # noqa: SLF001 (as above)
 _get_object_tagging = s3._get_object_tagging  # noqa: SLF001 (as above)
+_dispatch_to_event_bus = eventbridge._dispatch_to_event_bus  # noqa: SLF001 (as above)
 
 LOG_WAITS_S = (1.0, 0.02, 3.0)  # for the first line, for a further line, and for all of them
 
@@ -47,8 +54,54 @@ def get_object_tagging_of_any_version(bucket_name: str, key: str, query: dict[st
         del objects[key]
 
 
+def dispatch_to_event_bus_anywhere(spec: Any, event: Mapping[str, Any], *arguments: Any) -> None:  # noqa: ANN401 (MiniStack has no types)
+    """Send an event to a bus as MiniStack does, and to one of another account where the bus's policy allows it."""
+    sender = responses.get_account_id()
+    with responses.request_scope(spec.account_id, spec.region):
+        eventbridge._ensure_default_bus()  # noqa: SLF001 (as above)
+        if sender == spec.account_id or _bus_admits(sender, str(spec), event):
+            _dispatch_to_event_bus(spec, event, *arguments)
+
+
+def _bus_admits(sender: str, bus_arn: str, event: Mapping[str, Any]) -> bool:
+    policy = eventbridge._event_bus_policies.get(bus_arn.rpartition("/")[2])  # noqa: SLF001 (as above)
+    context = iam.EvalContext(
+        principal_arn=f"arn:aws:iam::{sender}:root",
+        principal_type="Root",
+        principal_account=sender,
+        action="events:PutEvents",
+        resource_arn=bus_arn,
+        region=responses.get_region(),
+        service_context={"events:source": event["Source"], "events:detail-type": event["DetailType"]},
+    )
+    return bool(iam.evaluate_resource_policy(policy, context).decision == "Allow")
+
+
+def put_event_bus_policy(_logical_id: str, properties: Mapping[str, Any], _stack: str) -> tuple[str, dict[str, str]]:
+    """Create `AWS::Events::EventBusPolicy`, for CloudFormation."""
+    name, bus = properties["StatementId"], properties.get("EventBusName", "default")
+    policies = eventbridge._event_bus_policies  # noqa: SLF001 (as above)
+    delete_event_bus_policy(name, properties)
+    statements = policies[bus]["Statement"] if bus in policies else []
+    statement = {"Sid": name, **properties["Statement"]}
+    policies[bus] = {"Version": "2012-10-17", "Statement": [*statements, statement]}
+    return name, {}
+
+
+def delete_event_bus_policy(name: str, properties: Mapping[str, Any]) -> None:
+    """Delete `AWS::Events::EventBusPolicy`, for CloudFormation."""
+    bus, policies = properties.get("EventBusName", "default"), eventbridge._event_bus_policies  # noqa: SLF001 (as above)
+    if bus in policies:
+        policies[bus]["Statement"] = [one for one in policies[bus]["Statement"] if one["Sid"] != name]
+
+
 if __name__ == "__main__":
     s3._head_object = head_object_with_tag_count  # noqa: SLF001 (as above)
     s3._get_object_tagging = get_object_tagging_of_any_version  # noqa: SLF001 (as above)
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = LOG_WAITS_S  # noqa: SLF001 (as above)
+    eventbridge._dispatch_to_event_bus = dispatch_to_event_bus_anywhere  # noqa: SLF001 (as above)
+    provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {  # noqa: SLF001 (as above)
+        "create": put_event_bus_policy,
+        "delete": delete_event_bus_policy,
+    }
     import_module("ministack.app").main()

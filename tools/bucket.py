@@ -31,9 +31,18 @@ class Bucket:
             raise
         return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
-    def region(self) -> str:
-        """Return the Region of the bucket."""
-        answer: str | None = self.s3.get_bucket_location(Bucket=self.name)["LocationConstraint"]
+    def region(self, account: str | None = None) -> str:
+        """Return the Region of the bucket. Raises ToolError if it does not belong to this account."""
+        owner = {"ExpectedBucketOwner": account} if account else {}
+        try:
+            answer: str | None = self.s3.get_bucket_location(Bucket=self.name, **owner)["LocationConstraint"]
+        except ClientError as error:
+            if account and error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
+                raise ToolError(
+                    f"{self.name} is not a bucket of account {account}, or s3:GetBucketLocation is missing: "
+                    "pass BUCKET_PROFILE=…, a profile of the bucket's account"
+                ) from None
+            raise
         return {"EU": "eu-west-1"}.get(answer, answer) if answer else "us-east-1"  # the oldest Regions' names in S3
 
     def change(self, before: Configuration, after: Configuration, *, validate: bool, yes: bool) -> bool:

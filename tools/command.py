@@ -14,9 +14,10 @@ from tools.program import ToolError
 _CONFIG = Config(connect_timeout=5, read_timeout=90, retries={"mode": "standard"})
 
 
-def client(service: str) -> Any:  # noqa: ANN401 (boto3 creates clients at run time)
-    """Create a client of a service, with the credentials and the Region of the environment."""
-    return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]  # the overloads need literals
+def client(service: str, *, profile: str | None = None, region: str | None = None) -> Any:  # noqa: ANN401 (boto3 creates clients at run time)
+    """Create a client of a service, with the credentials and the Region of the environment, or of a profile."""
+    session = boto3.Session(profile_name=profile or None)
+    return session.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]  # the overloads need literals
 
 
 def is_local(endpoint_url: str) -> bool:

@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make disconnect", description=__doc__)
     parser.add_argument("--stack", required=True, help="the name of the stack, deployed or deleted")
     parser.add_argument("--bucket", required=True, help="a bucket that was connected")
+    parser.add_argument("--bucket-profile", help="an AWS profile of the bucket's account, if it is another one")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.parse_args(arguments)
     if not options.bucket:
@@ -39,11 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _disconnect(options: argparse.Namespace) -> int:
-    bucket = Bucket(client("s3"), options.bucket)
+    bucket = Bucket(client("s3", profile=options.bucket_profile), options.bucket)
     before = bucket.read()
     deployment = _deployment(options.stack)
     owner = deployment.owner if deployment else Owner(options.stack)
-    keep_eventbridge = EVENTBRIDGE in before and _eventbridge_is_used(deployment, bucket.name)
+    events = client("events", profile=options.bucket_profile, region=bucket.region())
+    keep_eventbridge = EVENTBRIDGE in before and _eventbridge_is_used(events, deployment, bucket.name)
     after = without_owner(before, owner, keep_eventbridge=keep_eventbridge)
     show(f"Disconnect {bucket.name} from {options.stack}{'' if deployment else ', which is not deployed'}:")
     if others := foreign_stacks(before, owner):
@@ -59,12 +61,12 @@ def _deployment(stack: str) -> Deployment | None:
         return None  # deleted; its name is enough
 
 
-def _eventbridge_is_used(deployment: Deployment | None, bucket: str) -> bool:
+def _eventbridge_is_used(events: Any, deployment: Deployment | None, bucket: str) -> bool:  # noqa: ANN401 (boto3 creates clients at run time)
     """Whether other rules may need the bucket's events; where that cannot be read, true."""
     resources = deployment.resources.values() if deployment else ()
     own = frozenset(one.physical_id for one in resources if one.kind == "AWS::Events::Rule")
     try:
-        others = other_rules(client("events"), bucket, own)
+        others = other_rules(events, bucket, own)
     except ClientError as error:
         show(f"  EventBridge stays on: its rules cannot be read ({error.response['Error']['Code']})")
         return True

@@ -29,6 +29,7 @@ SEE_ALSO = {
     "CredentialsSecretArn": "[Deploy](deploy.md#store-the-credentials)",
     "SourceBucketName": "[Connect a bucket](connect-a-bucket.md)",
     "CreateSourceBucket": "[Connect a bucket](connect-a-bucket.md)",
+    "TrustedAccounts": "[Buckets in other accounts and Regions](other-accounts.md)",
     "ObjectKeyPrefix": "[Connect a bucket](connect-a-bucket.md#narrow-the-objects)",
     "ObjectKeyPattern": "[Link media files](link-media-files.md#link-with-the-key)",
     "DryRun": "[Deploy](deploy.md#start-with-a-dry-run)",

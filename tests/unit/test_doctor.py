@@ -21,6 +21,7 @@ from tests.conftest import PHONE
 from tools.doctor import findings
 from tools.doctor.findings import Finding, Health, exit_status
 from tools.doctor.needs import needs
+from tools.forwarding import Place
 from tools.notifications import Owner, with_functions, with_queues
 
 PLACE = "us-east-1:123456789012"
@@ -108,11 +109,13 @@ def test_connection_of_bucket_is_judged(configuration: dict[str, Any], *, own: b
     assert finding.fix == ("make connect STACK=app BUCKET=my-bucket" if health is Health.PROBLEM else "")
 
 
-def test_bucket_in_another_region_is_a_problem() -> None:
-    assert findings.region_fit("b", "eu-west-1", "eu-west-1") is None
-    finding = findings.region_fit("b", "eu-west-1", "us-east-1")
-    assert finding
-    assert finding.health is Health.PROBLEM
+def test_bucket_elsewhere_must_be_forwarded() -> None:
+    place = Place("111122223333", "eu-west-1")
+    finding = findings.forwarding("b", place, ["forward-app-events"], "aws …")
+    assert (finding.health, finding.fix) == (Health.OK, "")
+    finding = findings.forwarding("b", place, [], "aws …")
+    assert (finding.health, finding.fix) == (Health.PROBLEM, "aws …")
+    assert "account 111122223333, eu-west-1" in finding.text
 
 
 @pytest.mark.parametrize(

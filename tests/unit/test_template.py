@@ -71,6 +71,7 @@ def test_public_names_of_template_are_unchanged() -> None:
     } <= TEMPLATE["Resources"].keys()
     assert {
         *("CredentialsSecretArn", "NxCloudBaseUrl", "SignatureAlgorithm", "SourceBucketName", "CreateSourceBucket"),
+        "TrustedAccounts",
         *("ObjectKeyPrefix", "ObjectKeyPattern", "DefaultBusinessPhone", "DryRun", "MaxConcurrency"),
         *(
             "LogRetentionDays",
@@ -341,6 +342,7 @@ SHARED = {
     "SendTraces": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
     "ListBucketForNotFound": "s3:ListBucket",
     "UseCustomerManagedKey": ["kms:Decrypt", "kms:GenerateDataKey"],
+    "DecryptObjectsOfTrustedAccounts": "kms:Decrypt",
 }
 
 
@@ -408,7 +410,26 @@ def test_role_allows_only_required_actions(role: str, actions: dict[str, object]
     assert {sid: statement["Action"] for sid, statement in allowed.items()} == SHARED | actions
     wildcards = {sid for sid, statement in allowed.items() if "*" in json.dumps(statement["Resource"])}
     without_resources = {"SendTraces", "FindBucketsOfPattern"}  # these actions have none; objects are those of a bucket
-    assert wildcards - without_resources == {"ReadObjects"}
+    assert wildcards - without_resources == {"ReadObjects", "DecryptObjectsOfTrustedAccounts"}
+
+
+def test_keys_of_other_accounts_are_used_through_s3_of_trusted_ones() -> None:
+    condition = permissions("IndexMediaRole")["DecryptObjectsOfTrustedAccounts"]["Condition"]
+    assert condition == {
+        "StringEquals": {"aws:ResourceAccount": {"Fn::Join": [",", {"Ref": "TrustedAccounts"}]}},  # as it is passed on
+        "StringLike": {"kms:ViaService": "s3.*.amazonaws.com"},
+    }
+
+
+def test_trusted_accounts_may_forward_events_of_s3_only() -> None:
+    policy = TEMPLATE["Resources"]["TrustedAccountsPolicy"]
+    assert policy["Condition"] == "HasTrustedAccounts"
+    statement = policy["Properties"]["Statement"]
+    assert (statement["Action"], statement["Principal"]) == ("events:PutEvents", {"AWS": {"Ref": "TrustedAccounts"}})
+    assert statement["Condition"]["ForAllValues:StringEquals"] == {
+        "events:source": "aws.s3",
+        "events:detail-type": ["Object Deleted", "Object Created", "Object Tags Added"],
+    }
 
 
 BUCKET_NAME = {"Fn::If": ["CreatesBucket", {"Ref": "SourceBucket"}, {"Ref": "SourceBucketName"}]}

@@ -28,11 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make doctor", description="Examines a deployed stack, and changes nothing.")
     parser.add_argument("--stack", required=True, help="the stack's name")
     parser.add_argument("--phone", action="append", default=[], help="a business phone to ask NXCloud for")
+    parser.add_argument("--bucket-profile", help="an AWS profile of the buckets' account, if it is another one")
     options = parser.parse_args(arguments)
     with one_line_errors(parser.prog):
         deployment = read_deployment(client("cloudformation"), options.stack)
         found = []
-        for finding in Doctor(deployment, options.phone).examine():
+        for finding in Doctor(deployment, options.phone, options.bucket_profile).examine():
             _console.print(line(finding))
             found.append(finding)
     return exit_status(found)

@@ -18,6 +18,7 @@ from tools.deployment import Deployment, live_settings
 from tools.doctor import findings
 from tools.doctor.findings import Finding, Health
 from tools.doctor.needs import Needs, needs
+from tools.forwarding import Place, deploy_command, forwarding_rules
 from tools.program import ToolError, explain
 
 MAX_NUMBERS = 5  # without an account of their own, each asked once
@@ -27,11 +28,15 @@ QUEUES = ("DeletionQueue", "DeletionDeadLetterQueue", "IndexQueue", "IndexDeadLe
 
 
 class Doctor:
-    """The checks of one stack. `phones` are business phones to ask for, besides those that the stack knows."""
+    """The checks of one stack. `phones` are business phones to ask for, besides those that the stack knows.
 
-    def __init__(self, deployment: Deployment, phones: list[str]) -> None:
+    `bucket_profile` is an AWS profile of the buckets' account, None where it is the stack's.
+    """
+
+    def __init__(self, deployment: Deployment, phones: list[str], bucket_profile: str | None = None) -> None:
         self.deployment = deployment
         self._phones = phones
+        self._bucket_profile = bucket_profile
 
     def examine(self) -> Iterator[Finding]:
         """Run all checks. What cannot be read is a finding, too."""
@@ -64,7 +69,7 @@ class Doctor:
 
     @cached_property
     def _s3(self) -> Any:  # noqa: ANN401 (boto3 creates clients at run time)
-        return client("s3")
+        return client("s3", profile=self._bucket_profile)
 
     def _stack(self) -> Iterator[Finding]:
         yield findings.stack_status(self.deployment.name, self.deployment.status)
@@ -138,17 +143,21 @@ class Doctor:
         if not names:
             fix = "deploy with SourceBucketName=… or CreateSourceBucket=true; without buckets, send messages"
             yield Finding("Bucket", Health.WARNING, f"no bucket matches {self.deployment.bucket_pattern}", fix)
-        owner, name = self.deployment.owner, self.deployment.name
+        account = client("sts", profile=self._bucket_profile).get_caller_identity()["Account"]
         for one in names:
-            bucket = Bucket(self._s3, one)
             try:
-                configuration, region = bucket.read(), bucket.region()
+                yield from self._bucket(Bucket(self._s3, one), account)
             except (ToolError, ClientError) as error:
-                yield Finding("Bucket", Health.UNKNOWN, f"{one}: {explain(error)}")
-                continue
-            yield findings.bucket(one, configuration, owner, own=self.deployment.creates_bucket, stack=name)
-            if problem := findings.region_fit(one, region, self.deployment.region):
-                yield problem
+                yield Finding("Bucket", Health.UNKNOWN, f"{one}: {explain(error)}", findings.BUCKET_PROFILE)
+
+    def _bucket(self, bucket: Bucket, account: str) -> Iterator[Finding]:
+        deployment, configuration, place = self.deployment, bucket.read(), Place(account, bucket.region(account))
+        own = deployment.creates_bucket
+        yield findings.bucket(bucket.name, configuration, deployment.owner, own=own, stack=deployment.name)
+        if place != Place.of(deployment):
+            events = client("events", profile=self._bucket_profile, region=place.region)
+            rules = forwarding_rules(events, deployment, bucket.name)
+            yield findings.forwarding(bucket.name, place, rules, deploy_command(deployment, bucket.name, place.region))
 
     def _bucket_names(self) -> list[str]:
         pattern = self.deployment.bucket_pattern

@@ -20,8 +20,10 @@ from nxcloud import (
     RequestFailedError,
     ThrottledError,
 )
+from tools.forwarding import Place
 from tools.notifications import DELETION_EVENTS, EVENTBRIDGE, TARGETS, Configuration, Owner
 
+BUCKET_PROFILE = "for a bucket of another account, pass BUCKET_PROFILE=… (docs/other-accounts.md)"
 STORE_CREDENTIALS = "store the credentials (docs/deploy.md)"
 
 
@@ -139,12 +141,12 @@ def bucket(name: str, configuration: Configuration, owner: Owner, *, own: bool, 
     return Finding("Bucket", Health.OK, f"{name}: connected {'to the queues' if own else 'directly'}")
 
 
-def region_fit(name: str, bucket_region: str, stack_region: str) -> Finding | None:
-    """Return a problem if a bucket cannot notify the stack because of its Region."""
-    if bucket_region == stack_region:
-        return None
-    text = f"{name} is in {bucket_region}, the stack in {stack_region}: its events do not arrive"
-    return Finding("Region", Health.PROBLEM, text, f"deploy a stack in {bucket_region}")
+def forwarding(name: str, place: Place, rules: Sequence[str], command: str) -> Finding:
+    """Judge whether the events of a bucket in another account or Region are forwarded to the stack."""
+    where = f"{name}, in account {place.account}, {place.region}"
+    if rules:
+        return Finding("Region", Health.OK, f"{where}: forwarded by {', '.join(rules)}")
+    return Finding("Region", Health.PROBLEM, f"{where}: no rule forwards its events to the stack", command)
 
 
 def partition(name: str, region: str, alarms_missing: Sequence[str]) -> Finding:

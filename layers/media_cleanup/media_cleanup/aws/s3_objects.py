@@ -12,6 +12,7 @@ from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.model import Content, Link, S3Object
 from media_cleanup.outcome import Reason
 
+_OTHER_ACCOUNT = "; in another account, the bucket's policy must allow it, too"
 _SSE_C_WAY_OUT = (
     "the object is encrypted with a customer-provided key: store it with SSE-S3 or SSE-KMS and redrive this message, "
     "or request the deletion by business_phone and media_id"
@@ -136,6 +137,6 @@ def _call(operation: str, call: Callable[[], Any], missing: set[int], permission
                 ) from None
             if status == 403:
                 need = f"{permission} and s3:ListBucket on the bucket {obj.bucket}"
-                detail = f"S3 answered 403 to {operation}; the function's role needs {need}"
+                detail = f"S3 answered 403 to {operation}; the function's role needs {need}{_OTHER_ACCOUNT}"
                 raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, detail) from None
             raise
