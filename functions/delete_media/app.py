@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from media_cleanup.delete_media import DeleteMedia
 from media_cleanup.initialization import initialize
 from media_cleanup.settings import DeleteMediaSettings
-from media_cleanup.telemetry import counted_from_zero, logger, metrics
+from media_cleanup.telemetry import logger, metrics, publish_zeros
 from media_cleanup.triggers.direct import process_direct_invocation
 from media_cleanup.triggers.parsing import detect_trigger
 from media_cleanup.triggers.sqs import process_sqs_batch
@@ -26,7 +26,7 @@ def use_case() -> DeleteMedia:
 
 @logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
 @metrics.log_metrics
-@counted_from_zero(*DeleteMedia.log_profile.counts)
+@publish_zeros(*DeleteMedia.log_profile.counts)
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Return SQS's partial batch response, or the results of a direct invocation."""
     process = process_sqs_batch if detect_trigger(event) == "sqs" else process_direct_invocation

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from media_cleanup.index_media import IndexMedia
 from media_cleanup.initialization import initialize
 from media_cleanup.settings import IndexMediaSettings
-from media_cleanup.telemetry import counted_from_zero, logger, metrics
+from media_cleanup.telemetry import logger, metrics, publish_zeros
 from media_cleanup.triggers.direct import process_direct_invocation
 from media_cleanup.triggers.parsing import detect_trigger
 from media_cleanup.triggers.s3_batch import process_s3_batch
@@ -30,7 +30,7 @@ def use_case() -> IndexMedia:
 
 @logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
 @metrics.log_metrics
-@counted_from_zero(*IndexMedia.log_profile.counts)
+@publish_zeros(*IndexMedia.log_profile.counts)
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Return SQS's partial batch response, a batch job's task results, or the results of a direct invocation."""
     process: Callable[..., dict[str, Any]] = PROCESSES.get(detect_trigger(event), process_direct_invocation)

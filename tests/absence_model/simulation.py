@@ -17,8 +17,8 @@ from media_cleanup.provider.absence import AbsenceExperiments
 from media_cleanup.provider.flow_control import FlowControl
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.request import Attempt, Request
-from media_cleanup.result import Confirmation, Handled, Result
-from media_cleanup.triggers.backoff import backoff_s, give_up
+from media_cleanup.result import Confirmation, Result, WorkItem
+from media_cleanup.triggers.backoff import backoff_s, give_up_if_exhausted
 from media_cleanup.verify_absence import VerifyAbsence
 from nxcloud import CorrectedClock, MediaClient
 from tests.absence_model.clock import Clock
@@ -118,7 +118,7 @@ class Simulation:
                 self._wait()
                 continue
             deadline = _Deadline(self.clock, self.clock.now_s + TIMEOUT_S)
-            handled = [Handled(Request(media), Attempt(receive, deadline)) for media, receive in batch]
+            handled = [WorkItem(Request(media), Attempt(receive, deadline)) for media, receive in batch]
             client.latency_s = None  # the calls are concurrent: each arrives after a latency of its own
             arrivals = sorted((self.clock.now_s + latency_s(), number) for number in range(len(batch)))
             for arrives_s, number in arrivals:
@@ -127,7 +127,7 @@ class Simulation:
             client.latency_s = latency_s
             verification.verify(handled)
             for (media, receive), each in zip(batch, handled, strict=True):
-                self._finish(media, receive, give_up(each.results[0], receive), random)
+                self._finish(media, receive, give_up_if_exhausted(each.results[0], receive), random)
 
     def _receive(self) -> list[tuple[Media, int]]:
         batch: list[tuple[Media, int]] = []

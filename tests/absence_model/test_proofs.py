@@ -18,7 +18,7 @@ from media_cleanup.provider.absence import AbsenceExperiments
 from media_cleanup.provider.flow_control import FlowControl
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.request import Attempt, Request
-from media_cleanup.result import Handled, Result
+from media_cleanup.result import Result, WorkItem
 from media_cleanup.verify_absence import VerifyAbsence
 from nxcloud import (
     ApiError,
@@ -129,7 +129,7 @@ def receives(answers: list[Answer], gaps_s: list[float]) -> list[dict[Media, Rec
     left, history = list(MEDIA), []
     for number, gap_s in enumerate(gaps_s, 3):
         attempt = Attempt(number, Context())
-        handled = [Handled(Request(media), attempt, [delete(gateway, media, attempt)]) for media in left]
+        handled = [WorkItem(Request(media), attempt, [delete(gateway, media, attempt)]) for media in left]
         client.calls.clear()
         verification.verify(handled)
         ends = zip(left, handled, strict=True)

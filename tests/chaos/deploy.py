@@ -26,7 +26,7 @@ SHORT_TIMES = {
         "PAUSE_S": "2",
         "MAX_CONTROL_AGE_S": "10",
     },
-    "request.py": {"MIN_STEP_MS": "2_000", "MIN_CALL_MS": "1_000"},
+    "request.py": {"MIN_STEP_MS": "2_000", "MIN_AWS_CALL_MS": "1_000"},
 }
 ABSENCE_PROOF_INTERVAL_S = "3"
 DEBUG_MARK = "the root logger is at DEBUG"

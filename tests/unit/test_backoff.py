@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import QUEUE_RETENTION_S
 from media_cleanup.result import Result
-from media_cleanup.triggers.backoff import MAX_ATTEMPTS, backoff_s, give_up
+from media_cleanup.triggers.backoff import MAX_ATTEMPTS, backoff_s, give_up_if_exhausted
 
 UNAVAILABLE = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.PROVIDER_FAILED)
 HOUR_S = 3600
@@ -20,34 +20,36 @@ MAX_RECEIVES = 100  # the queue's maxReceiveCount
 @pytest.mark.parametrize("attempt", [15, 16, 20])
 def test_unavailable_from_the_15th_attempt_is_given_up(attempt: int) -> None:
     unavailable = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.NO_ANSWER, detail="silence")
-    assert give_up(unavailable, attempt) == Result(
+    assert give_up_if_exhausted(unavailable, attempt) == Result(
         outcome=Outcome.REJECTED, reason=Reason.GAVE_UP, last_reason=Reason.NO_ANSWER, detail="silence"
     )
 
 
 @pytest.mark.parametrize("attempt", [1, 14])
 def test_unavailable_before_the_15th_attempt_is_unchanged(attempt: int) -> None:
-    assert give_up(UNAVAILABLE, attempt) == UNAVAILABLE
+    assert give_up_if_exhausted(UNAVAILABLE, attempt) == UNAVAILABLE
 
 
 @pytest.mark.parametrize("reason", [Reason.PACED, Reason.BRAKED])
 def test_waiting_request_is_never_given_up_for_its_receives(reason: Reason) -> None:
     waiting = replace(UNAVAILABLE, reason=reason)
-    assert give_up(waiting, 99) == waiting
+    assert give_up_if_exhausted(waiting, 99) == waiting
 
 
 @pytest.mark.parametrize("reason", [Reason.PACED, Reason.BRAKED, Reason.CIRCUIT_OPEN])
 def test_unavailable_is_given_up_a_day_before_retention_ends(reason: Reason) -> None:
     unavailable = replace(UNAVAILABLE, reason=reason)
-    assert give_up(unavailable, 1, QUEUE_RETENTION_S - DAY_S - 1) == unavailable
-    assert give_up(unavailable, 1, QUEUE_RETENTION_S - DAY_S).reason_text == f"gave_up: {reason}"
-    assert give_up(unavailable, 1, 14 * DAY_S) == unavailable  # SQS keeps nothing for so long: a sample event
+    assert give_up_if_exhausted(unavailable, 1, QUEUE_RETENTION_S - DAY_S - 1) == unavailable
+    assert give_up_if_exhausted(unavailable, 1, QUEUE_RETENTION_S - DAY_S).reason_text == f"gave_up: {reason}"
+    assert (
+        give_up_if_exhausted(unavailable, 1, 14 * DAY_S) == unavailable
+    )  # SQS keeps nothing for so long: a sample event
 
 
 @pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.UNAVAILABLE])
 def test_final_outcome_is_never_given_up(outcome: Outcome) -> None:
     result = Result(outcome=outcome, reason=Reason.REMEMBERED)
-    assert give_up(result, 15) == result
+    assert give_up_if_exhausted(result, 15) == result
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_message_always_unavailable_is_retried_for_24_hours(draws: list[tuple[fl
     clock_s, attempt = 0, 0
     for jitter, retry_after_s in draws:  # a message in SQS: received, hidden for its delay, received again
         attempt += 1
-        result = give_up(replace(UNAVAILABLE, retry_after_s=retry_after_s), attempt)
+        result = give_up_if_exhausted(replace(UNAVAILABLE, retry_after_s=retry_after_s), attempt)
         if result.outcome is Outcome.REJECTED:
             break
         hidden_s = backoff_s(result, attempt, jitter)
@@ -100,7 +102,7 @@ def test_message_always_unavailable_is_retried_for_24_hours(draws: list[tuple[fl
 @example([1.0] * MAX_RECEIVES)
 def test_message_that_always_waits_is_given_up_in_its_last_day(jitters: list[float]) -> None:
     waiting, age_s, attempt = replace(UNAVAILABLE, reason=Reason.BRAKED), 0, 1
-    while (result := give_up(waiting, attempt, age_s)).outcome is not Outcome.REJECTED:
+    while (result := give_up_if_exhausted(waiting, attempt, age_s)).outcome is not Outcome.REJECTED:
         age_s += backoff_s(result, attempt, jitters[attempt])
         attempt += 1
     assert result.reason_text == "gave_up: braked"

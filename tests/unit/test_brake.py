@@ -41,9 +41,9 @@ def delete(brake: Brake, requests: int, result: Result = DELETED) -> list[str]:
 
 def attempt(brake: Brake, result: Result = DELETED) -> str:
     try:
-        if refusal := brake.refusal():
+        if refusal := brake.limit_error():
             return refusal.reason
-        return brake.delete(lambda: result).outcome
+        return brake.delete_with_permit(lambda: result).outcome
     except DependencyUnavailable as error:
         return error.reason
 
@@ -128,7 +128,7 @@ def test_permit_comes_back_if_no_call_is_made() -> None:
 
     brake = FakeTable(1).brake()
     with pytest.raises(DependencyUnavailable):
-        brake.delete(wait_for_turn)
+        brake.delete_with_permit(wait_for_turn)
     assert attempt(brake) == "deleted"
 
 

@@ -91,13 +91,13 @@ def test_answered_probe_closes_the_circuit(caller: Caller, error: NxCloudError |
 
 
 def test_refusal_is_known_without_a_call_until_a_probe_is_due(caller: Caller) -> None:
-    assert caller.breaker.refusal() is None
+    assert caller.breaker.open_error() is None
     caller.open()
-    refusal = caller.breaker.refusal()
+    refusal = caller.breaker.open_error()
     assert refusal
     assert refusal.reason is Reason.CIRCUIT_OPEN
     caller.now_s += OPEN_S
-    assert caller.breaker.refusal() is None
+    assert caller.breaker.open_error() is None
 
 
 def test_failed_probe_opens_the_circuit_again(caller: Caller) -> None:

@@ -10,7 +10,7 @@ from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import Attempt
 from media_cleanup.result import Result
-from media_cleanup.triggers.failures import count_failures
+from media_cleanup.triggers.failures import count_failed_receives
 from media_cleanup.triggers.runner import RequestHandler
 from tests.conftest import Context
 
@@ -46,8 +46,8 @@ class FakeWaits:
 def count(
     waits: FakeWaits | None, *results: Result, receive: int, message_id: str | None = "message", left_ms: int = 60_000
 ) -> int:
-    handler = cast("RequestHandler", SimpleNamespace(waits=waits))
-    return count_failures(handler, results, Attempt(receive, Context(time_left_ms=left_ms), message_id))
+    handler = cast("RequestHandler", SimpleNamespace(wait_records=waits))
+    return count_failed_receives(handler, results, Attempt(receive, Context(time_left_ms=left_ms), message_id))
 
 
 @pytest.mark.parametrize("results", [(PACED,), (BRAKED,), (PACED, DELETED), (PACED, BRAKED)])

@@ -86,9 +86,9 @@ def test_object_version_absent_or_empty_is_none(version_id: str | None) -> None:
 def test_null_version_is_a_name_and_no_identity() -> None:
     null, whole = S3Object.parse("example-bucket", "a", "null"), S3Object("example-bucket", "a")
     assert null.version_id == "null"
-    assert (null.identity, null.whole) == (whole, whole)
+    assert (null.without_null_version, null.without_version) == (whole, whole)
     version = S3Object("example-bucket", "a", "v1")
-    assert (version.identity, version.whole) == (version, whole)
+    assert (version.without_null_version, version.without_version) == (version, whole)
 
 
 @pytest.mark.parametrize(

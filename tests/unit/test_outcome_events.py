@@ -85,7 +85,7 @@ def test_schema_refuses_other_details(change: dict[str, object]) -> None:
 
 def test_repeat_has_the_event_of_the_confirmation() -> None:
     repeat = replace(DONE, outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, provider_code=None)
-    repeat = replace(repeat, provider_message=None, confirmed_ms=None, recorded=DONE.confirmation)
+    repeat = replace(repeat, provider_message=None, confirmed_ms=None, earlier_confirmation=DONE.confirmation)
     assert outcome_event(repeat, DELIVERY, "", NOW_MS) == outcome_event(DONE, DELIVERY, "", CONFIRMED_MS)
     by_another = detail_of(replace(repeat, origin=Origin(requested_by="audit")), Delivery("sqs", 1, OTHER))
     assert by_another["id"] == detail_of(DONE)["id"]
@@ -111,7 +111,7 @@ def test_verified_absence_has_no_code() -> None:
 
 
 def test_failure_has_the_same_id_when_repeated() -> None:
-    first, later = detail_of(REFUSED), detail_of(REFUSED, replace(DELIVERY, attempt=2), NOW_MS + 60_000)
+    first, later = detail_of(REFUSED), detail_of(REFUSED, replace(DELIVERY, receive_count=2), NOW_MS + 60_000)
     assert first["id"] == later["id"]
     gave_up = replace(REFUSED, reason=Reason.GAVE_UP, last_reason=Reason.NO_ANSWER)
     assert detail_of(gave_up)["id"] != first["id"]
@@ -155,7 +155,7 @@ def test_only_final_outcomes_have_events(outcome: Outcome, *, once: bool, again:
 
 def test_repeat_in_a_redelivered_message_waits() -> None:
     repeat = Result(
-        outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, media=DONE.media, recorded=DONE.confirmation
+        outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, media=DONE.media, earlier_confirmation=DONE.confirmation
     )
     results = [(Attempt(1, Context()), repeat)]
     assert publications(results, DELIVERY, MESSAGE_ID, NOW_MS, redelivered=True) == []

@@ -15,7 +15,7 @@ from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import DELETION
 from media_cleanup.request import Action, Attempt, ObjectEvent
-from media_cleanup.result import Handled, Result
+from media_cleanup.result import Result, WorkItem
 from media_cleanup.triggers.sqs import process_sqs_batch
 from tests.conftest import PHONE, Context
 
@@ -82,7 +82,7 @@ class FakeHandler:
     event_bus: str | None = None
     results: dict[str, Result] = field(default_factory=dict)
     settled: list[Result] = field(default_factory=list)
-    waits: WaitRecords | None = None
+    wait_records: WaitRecords | None = None
     letter_records: DeletionRecords | None = None
     log_profile = DELETION
 
@@ -94,13 +94,13 @@ class FakeHandler:
     def sqs(self) -> FakeSqs:
         return self.fake_clients.sqs
 
-    def begin(self, requests: int) -> None:
+    def begin_invocation(self, requests: int) -> None:
         """Do nothing."""
 
-    def verify(self, handled: Sequence[Handled]) -> None:
+    def verify(self, handled: Sequence[WorkItem]) -> None:
         """Leave the results as they are."""
 
-    def settle(self, result: Result, attempt: Attempt) -> None:  # noqa: ARG002 (as RequestHandler declares it)
+    def on_event_accepted(self, result: Result, attempt: Attempt) -> None:  # noqa: ARG002 (as RequestHandler declares it)
         self.settled.append(result)
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)

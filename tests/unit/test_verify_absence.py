@@ -11,7 +11,7 @@ from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.provider.absence import AbsenceExperiments, Proof
 from media_cleanup.request import Attempt, Request
-from media_cleanup.result import Confirmation, Handled, Result
+from media_cleanup.result import Confirmation, Result, WorkItem
 from media_cleanup.verify_absence import MAX_MEDIA, VerifyAbsence
 from tests.conftest import PHONE, Context
 
@@ -56,16 +56,16 @@ class Fakes:
         if fails:
             raise DependencyUnavailable(Reason.IDEMPOTENCY_UNREACHABLE, "the table t answered Throttling")
 
-    def verify(self, *handled: Handled) -> list[Result]:
+    def verify(self, *handled: WorkItem) -> list[Result]:
         """Verify a batch. Returns all results."""
         verification = VerifyAbsence(cast("AbsenceExperiments", self), cast("DeletionRecords", self), INTERVAL_S)
         verification.verify(handled)
         return [result for each in handled for result in each.results]
 
 
-def failed(*media: Media, attempt: int = 3, time_left_ms: int = 60_000) -> Handled:
+def failed(*media: Media, attempt: int = 3, time_left_ms: int = 60_000) -> WorkItem:
     """A request whose calls of these media files failed."""
-    return Handled(
+    return WorkItem(
         Request(media[0]),
         Attempt(attempt, Context(time_left_ms=time_left_ms)),
         [replace(FAILED, media=m) for m in media],
@@ -109,7 +109,7 @@ def test_absence_is_verified_from_the_third_receive(attempt: int, asked: int, fa
 
 def test_failure_that_cannot_mean_absent_is_left_alone(fakes: Fakes) -> None:
     throttled = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.THROTTLED, media=MEDIA, retry_after_s=7)
-    both = Handled(Request(MEDIA), Attempt(3, Context()), [throttled, replace(FAILED, media=OTHER)])
+    both = WorkItem(Request(MEDIA), Attempt(3, Context()), [throttled, replace(FAILED, media=OTHER)])
     assert fakes.verify(both)[0] == throttled
     assert fakes.asked == [(PHONE, [OTHER])]
 
@@ -177,7 +177,7 @@ def test_experiment_has_at_most_100_media_files(fakes: Fakes) -> None:
 
 
 def test_batch_without_doubts_asks_nothing(fakes: Fakes) -> None:
-    deleted = Handled(Request(MEDIA), Attempt(3, Context()), [Result(outcome=Outcome.DELETED, media=MEDIA)])
+    deleted = WorkItem(Request(MEDIA), Attempt(3, Context()), [Result(outcome=Outcome.DELETED, media=MEDIA)])
     assert fakes.verify(deleted) == deleted.results
     assert fakes.verify() == []
     assert fakes.asked == []

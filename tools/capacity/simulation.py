@@ -15,7 +15,7 @@ from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.provider.breaker import OPEN_S
 from media_cleanup.provider.pacing import MARGIN
 from media_cleanup.result import Result
-from media_cleanup.triggers.backoff import backoff_s, give_up
+from media_cleanup.triggers.backoff import backoff_s, give_up_if_exhausted
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -222,7 +222,7 @@ class _Simulation:
     def _fail(self, message: _Message, at_s: float, reason: Reason) -> None:
         """Hide a message until its redelivery, or give it up."""
         message.receives += 1
-        result = give_up(Result(outcome=Outcome.UNAVAILABLE, reason=reason), message.receives)
+        result = give_up_if_exhausted(Result(outcome=Outcome.UNAVAILABLE, reason=reason), message.receives)
         if result.outcome is Outcome.REJECTED:
             self._result.given_up += self._weight
         else:

@@ -1,4 +1,4 @@
-"""The brake: an hour has a limited number of deletions, since nothing brings a WhatsApp copy back."""
+"""The brake: an hour has a limited number of deletions, since a deletion at WhatsApp cannot be undone."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class Brake:
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._limit = limit
-        self._most_at_once = max(1, int(MAX_UNUSED * limit / environments))
+        self._max_reservation = max(1, int(MAX_UNUSED * limit / environments))
         self._reserve = reserve
         self._now_s = now_s
         self._lock = Lock()
@@ -38,18 +38,18 @@ class Brake:
         self._reached = False
 
     def begin_invocation(self, requests: int) -> None:
-        """Expect this many requests. Where the limit was reached, it is looked at again: permits may be new."""
+        """Expect this many requests. If the limit was reached, the counter is read again."""
         with self._lock:
             self._requests = max(1, requests)
             self._reached = False
 
-    def refusal(self) -> DependencyUnavailable | None:
+    def limit_error(self) -> DependencyUnavailable | None:
         """Return the error of a deletion where the invocation has already met the limit; makes no call."""
         with self._lock:
             return self._braked() if self._reached and not self._permits else None
 
-    def delete(self, delete: Callable[[], Result]) -> Result:
-        """Delete with a permit, which comes back where nothing can have been deleted. Raises DependencyUnavailable."""
+    def delete_with_permit(self, delete: Callable[[], Result]) -> Result:
+        """Delete with a permit, and return it if nothing can have been deleted. Raises DependencyUnavailable."""
         if not self._limit:
             return delete()
         self._take()
@@ -68,7 +68,7 @@ class Brake:
             if hour != self._hour:
                 self._hour, self._permits, self._reached = hour, 0, False
             if not self._permits and not self._reached:
-                self._permits = self._reserve(hour, min(self._requests, self._most_at_once))
+                self._permits = self._reserve(hour, min(self._requests, self._max_reservation))
                 self._reached = not self._permits
             if not self._permits:
                 raise self._braked()

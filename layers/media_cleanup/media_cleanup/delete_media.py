@@ -21,7 +21,7 @@ from media_cleanup.provider.flow_control import FlowControl
 from media_cleanup.provider.gateway import NxCloudGateway
 from media_cleanup.reporting import DELETION
 from media_cleanup.request import (
-    MIN_CALL_MS,
+    MIN_AWS_CALL_MS,
     Action,
     Attempt,
     Ignored,
@@ -30,7 +30,7 @@ from media_cleanup.request import (
     ObjectEvent,
     ObjectEventType,
 )
-from media_cleanup.result import Handled, Result
+from media_cleanup.result import Result, WorkItem
 from media_cleanup.settings import DeleteMediaSettings
 from media_cleanup.telemetry import logger, masked
 from media_cleanup.verify_absence import VerifyAbsence
@@ -60,7 +60,7 @@ class DeleteMedia:
         self._gateway = gateway
         self._verification = VerifyAbsence(verifier, records, settings.absence_proof_interval_s)
         self._records = records
-        self.waits = WaitRecords(clients, settings.idempotency_table, records.now_s)
+        self.wait_records = WaitRecords(clients, settings.idempotency_table, records.now_s)
         deletions = HourlyDeletions(clients, settings.idempotency_table, settings.max_deletions_per_hour)
         self._brake = Brake(settings.max_deletions_per_hour, settings.max_concurrency, deletions.reserve, records.now_s)
         self._locks = KeyedLocks()
@@ -84,7 +84,7 @@ class DeleteMedia:
         records = DeletionRecords(clients, settings.idempotency_table)
         return cls(settings, clients, gateway, verifier, records)
 
-    def begin(self, requests: int) -> None:
+    def begin_invocation(self, requests: int) -> None:
         """Begin an invocation with this many requests."""
         self._gateway.begin_invocation()
         self._brake.begin_invocation(requests)
@@ -114,7 +114,7 @@ class DeleteMedia:
             case Ignored(reason):
                 return [Result(outcome=Outcome.SKIPPED, reason=reason)]
             case LinkRequest():
-                return [_rejected("names both a media and an object: to link them, send it to the index queue")]
+                return [_rejected("names both a media file and an object: to link them, send it to the index queue")]
             case Malformed(detail):
                 return [_rejected(detail)]
 
@@ -143,10 +143,10 @@ class DeleteMedia:
         """Read the facts: links, HEAD, links once more, and tags where they may keep what would be deleted."""
         obj = deletion.obj
         links = self._index.get_links(obj)
-        head = self._objects.head(obj.whole) if links or in_key else None
+        head = self._objects.head(obj.without_version) if links or in_key else None
         if head is None:
             return Facts(links, in_key)
-        current = CurrentObject(head.obj.identity, head.content, self._media_in(head.metadata))
+        current = CurrentObject(head.obj.without_null_version, head.content, self._media_in(head.metadata))
         # A link that was written between the first read and the HEAD counts
         facts = Facts(links, in_key, current, self._index.get_links(obj) if links else ())
         if head.has_tags and decide(deletion, facts).to_delete:
@@ -178,7 +178,7 @@ class DeleteMedia:
     def _delete_with_links(self, media: Media, links: list[Link], attempt: Attempt) -> Result:
         """Delete a media file and, once that is confirmed, the object's links to it."""
         result = replace(self._delete(media, attempt), links=tuple(links))
-        if result.is_gone and not self.event_bus:  # else after its event: without the link, a repeat would have none
+        if result.is_gone and not self.event_bus:  # with a bus, after its event, which a redelivery may have to repeat
             self._remove_links(result, attempt)
         if result.reason is Reason.REFUSED_BY_PROVIDER:
             self._update_links(result, self._index.mark_refused, attempt, "link_not_marked")  # for the sweep
@@ -191,7 +191,7 @@ class DeleteMedia:
         """Update the links of a final result; a failure is logged, and leaves them to the next deletion or sweep."""
         try:
             for link in result.links:
-                attempt.require_time(MIN_CALL_MS)
+                attempt.require_time(MIN_AWS_CALL_MS)
                 update(link)
         except DependencyUnavailable as error:
             media_id = result.media and result.media.media_id
@@ -212,19 +212,22 @@ class DeleteMedia:
             return Result.unavailable(error, media)
 
     def _delete_locked(self, media: Media, attempt: Attempt) -> Result:
-        if refusal := self._gateway.refusal() or self._brake.refusal():  # spares the writes of a record in progress
-            return self._records.get_confirmed(media) or Result.unavailable(refusal, media)
+        """Delete a media file: check circuit and brake, then the records, then call NXCloud."""
+        if blocked := self._gateway.circuit_error() or self._brake.limit_error():  # before anything is written
+            return self._records.get_confirmed(media) or Result.unavailable(blocked, media)
         message_id = attempt.message_id
-        if message_id and attempt.number > 1 and (refused := self._records.get_refusal(media, message_id)):
-            return refused
-        result = self._records.once(
-            media, attempt, lambda: self._brake.delete(lambda: self._gateway.delete(media, attempt))
-        )
+        if message_id and attempt.number > 1 and (refusal := self._records.get_refusal(media, message_id)):
+            return refusal
+
+        def delete() -> Result:
+            return self._brake.delete_with_permit(lambda: self._gateway.delete(media, attempt))
+
+        result = self._records.once(media, attempt, delete)
         if message_id and result.reason is Reason.REFUSED_BY_PROVIDER:
             self._records.put_refusal(media, message_id, result)
         return result
 
-    def verify(self, handled: Sequence[Handled]) -> None:
+    def verify(self, handled: Sequence[WorkItem]) -> None:
         """Verify the absence of media files that NXCloud could not delete."""
         if not self.settings.verify_absence:
             return
@@ -234,7 +237,7 @@ class DeleteMedia:
                 if result.reason is Reason.VERIFIED_ABSENT and not self.event_bus:
                     self._remove_links(result, each.attempt)
 
-    def settle(self, result: Result, attempt: Attempt) -> None:
+    def on_event_accepted(self, result: Result, attempt: Attempt) -> None:
         """Remove the links of a media file that is gone, once its event is accepted."""
         if result.is_gone:
             self._remove_links(result, attempt)

@@ -40,17 +40,17 @@ class ObjectDeletion:
     def covers(self, link: Link, *, object_exists: bool) -> bool:
         """Whether the deletion ends this link. `object_exists`: whether there is a current object.
 
-        The deletion of one version ends the links of that version, and where there is no current object, all. Any other
-        ends all that are not newer, also where another object has been stored since: so a deletion covers the same
-        links at every attempt. Many objects share the name `null` one after another, so there the order counts, too.
+        It does not depend on objects that were stored since, so a deletion covers the same links at every attempt.
         """
         if self.obj.version_id and not object_exists:
-            return True
-        if self.obj.identity.version_id:
+            return True  # all links of the key, since no object is left to keep them
+        if self.obj.without_null_version.version_id:
             return link.obj.version_id == self.obj.version_id
         if self.obj.version_id == "null" and link.obj.version_id:
             return False
-        return not (self.sequencer and link.sequencer and is_older(self.sequencer, link.sequencer))
+        # Without a version, or with `null`, a name that many objects have one after another: links that are not newer
+        link_is_newer = self.sequencer and link.sequencer and is_older(self.sequencer, link.sequencer)
+        return not link_is_newer
 
 
 @dataclass(frozen=True, slots=True)

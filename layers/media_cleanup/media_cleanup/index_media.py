@@ -11,7 +11,7 @@ from media_cleanup.model import Link, Media, S3Object, media_in_labels
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import LINKING
 from media_cleanup.request import Action, Attempt, Ignored, LinkRequest, Malformed, ObjectEvent, ObjectEventType
-from media_cleanup.result import Handled, Result
+from media_cleanup.result import Result, WorkItem
 from media_cleanup.settings import IndexMediaSettings
 
 
@@ -22,7 +22,7 @@ class IndexMedia:
     queue_url = None  # redelivery by the queue's own visibility timeout
     event_bus = None
     letter_records = None
-    waits = None
+    wait_records = None
 
     def __init__(self, settings: IndexMediaSettings, clients: AwsClients) -> None:
         self.settings = settings
@@ -44,7 +44,7 @@ class IndexMedia:
         """Return what the first request needs: the clients, and a connection to DynamoDB."""
         return self._index.prepare, self.create_clients
 
-    def begin(self, requests: int) -> None:
+    def begin_invocation(self, requests: int) -> None:
         """Do nothing: links are not paced."""
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
@@ -70,10 +70,10 @@ class IndexMedia:
             case Malformed(detail):
                 return [_rejected(detail)]
 
-    def verify(self, handled: Sequence[Handled]) -> None:
+    def verify(self, handled: Sequence[WorkItem]) -> None:
         """Do nothing: a link needs no verification."""
 
-    def settle(self, result: Result, attempt: Attempt) -> None:
+    def on_event_accepted(self, result: Result, attempt: Attempt) -> None:
         """Do nothing: links have no outcome events."""
 
     def _link_by_labels(self, event: ObjectEvent, obj: S3Object, attempt: Attempt) -> list[Result]:
@@ -81,7 +81,7 @@ class IndexMedia:
         if not obj.key.startswith(self.settings.object_key_prefix):
             return [Result(outcome=Outcome.SKIPPED, reason=Reason.OUTSIDE_PREFIX)]
         # The eTag excludes an object that was stored later under the key; a version cannot be replaced, `null` can
-        head = self._objects.head(obj, None if obj.identity.version_id else event.etag)
+        head = self._objects.head(obj, None if obj.without_null_version.version_id else event.etag)
         if head is None:
             self._request_deletion_if_gone(obj)
             return [Result(outcome=Outcome.SKIPPED, reason=Reason.GONE_OR_REPLACED)]
@@ -92,7 +92,7 @@ class IndexMedia:
         # so that more deletions cover the link than need to; none covers it too late.
         for each in media:
             attempt.require_time()
-            self._index.put(Link(head.obj.identity, head.content, each, event.sequencer))
+            self._index.put(Link(head.obj.without_null_version, head.content, each, event.sequencer))
         if media:
             self._request_deletion_if_gone(head.obj)
         linked = [Result(outcome=Outcome.LINKED, media=each) for each in media]
@@ -103,7 +103,7 @@ class IndexMedia:
     def _tags(self, head: ObjectHead) -> dict[str, str]:
         """Read the tags of this very object; a second HEAD must find it unchanged."""
         tags = self._objects.tags(head.obj)
-        etag = None if head.obj.identity.version_id else head.content.etag
+        etag = None if head.obj.without_null_version.version_id else head.content.etag
         if tags is None or self._objects.head(head.obj, etag) is None:
             raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while its tags were read")
         return tags
@@ -114,10 +114,10 @@ class IndexMedia:
             return _rejected("the key lies outside of OBJECT_KEY_PREFIX, where deletions are not looked at")
         head = self._objects.head(obj)
         if head is None:
-            self._index.put(Link(obj.identity, None, media))
+            self._index.put(Link(obj.without_null_version, None, media))
             self._deletion_queue.request_deletion(obj)
             return Result(outcome=Outcome.LINKED, media=media)
-        self._index.put(Link(head.obj.identity, head.content, media))
+        self._index.put(Link(head.obj.without_null_version, head.content, media))
         self._request_deletion_if_gone(head.obj)
         return Result(outcome=Outcome.LINKED, media=media)
 

@@ -58,12 +58,12 @@ class S3Object:
         return cls(bucket, key, version_id)
 
     @property
-    def identity(self) -> "S3Object":
+    def without_null_version(self) -> "S3Object":
         """The object as links identify it: `null` is no version, its objects are told apart by eTag."""
         return S3Object(self.bucket, self.key) if self.version_id == "null" else self
 
     @property
-    def whole(self) -> "S3Object":
+    def without_version(self) -> "S3Object":
         """The object without a version."""
         return S3Object(self.bucket, self.key)
 

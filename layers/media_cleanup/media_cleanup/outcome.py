@@ -34,7 +34,7 @@ class Reason(StrEnum):
     DRY_RUN = "dry_run"  # DryRun is set
 
     # unavailable
-    PROVIDER_FAILED = "provider_failed"  # -1, 9001, 9003 to 9007, 9099, unknown codes, `success` false
+    PROVIDER_FAILED = "provider_failed"  # -1, 9001, 9003 to 9005, 9007, 9099, unknown codes, `success` false
     CIRCUIT_OPEN = "circuit_open"  # calls have stopped for a while after repeated network errors or HTTP 5xx
     PACED = "paced"  # CallsPerSecond allows no call in the rest of the invocation; a wait, and no failure
     BRAKED = "braked"  # MaxDeletionsPerHour is reached; a wait, and no failure

@@ -54,10 +54,10 @@ LINKING = LogProfile(
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The delivery of a request: `attempt` counts the message's receives, `sent_ms` is its send time as Unix ms."""
+    """The delivery of a request: the receives of its message so far, and its send time in Unix milliseconds."""
 
     trigger: str
-    attempt: int = 1
+    receive_count: int = 1
     message_id: str | None = None
     sent_ms: int | None = None
 
@@ -102,7 +102,7 @@ def log_fields(result: Result, delivery: Delivery) -> dict[str, Any]:
         "requester": _masked_unless(_ACCOUNT_ID, result.origin.requester, own_numbers),
         "deletion_reason": masked(result.origin.deletion_reason, *own_numbers),
         "requested_by": masked(result.origin.requested_by, *own_numbers),
-        "attempt": delivery.attempt,
+        "attempt": delivery.receive_count,
         "provider_code": result.provider_code,
         "provider_message": masked(result.provider_message, *own_numbers),
         "http_status": result.http_status,

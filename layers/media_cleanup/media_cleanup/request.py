@@ -10,7 +10,7 @@ from media_cleanup.model import Media, S3Object
 from media_cleanup.outcome import Reason
 
 MIN_STEP_MS = 6_000  # for a few calls of AWS and one of NXCloud; what has not begun by then is redelivered
-MIN_CALL_MS = 2_000  # for one call of AWS after which nothing but the answer remains
+MIN_AWS_CALL_MS = 2_000  # for one call of AWS after which nothing but the answer remains
 QUEUE_RETENTION_S = 10 * 24 * 3600  # of both queues, which delete older messages; a test compares it with the template
 FINISH_MS_PER_REQUEST = 2  # for its log line and metrics, which a message of thousands of parts takes time to write
 

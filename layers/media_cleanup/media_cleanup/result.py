@@ -29,8 +29,8 @@ class Result:
     `retry_after_s` (seconds) and `latency_ms` come from NXCloud's response. `confirmed_ms` is the time of NXCloud's
     confirmation, `occurred_ms` that of the S3 event, both as Unix milliseconds. The runner sets `bucket`, `key`,
     `occurred_ms` and `origin`; the use case sets everything else. `may_be_absent`: NXCloud's failure may mean that
-    there is no such media file; `links` are those to remove once it is gone. `recorded` is the confirmation that a
-    `remembered` result repeats.
+    there is no such media file; `links` are those to remove once it is gone. `earlier_confirmation` is the one
+    that a `remembered` result repeats.
     """
 
     outcome: Outcome
@@ -50,7 +50,7 @@ class Result:
     confirmed_ms: int | None = None
     may_be_absent: bool = False
     links: tuple[Link, ...] = ()
-    recorded: Confirmation | None = None
+    earlier_confirmation: Confirmation | None = None
 
     @classmethod
     def unavailable(cls, error: DependencyUnavailable, media: Media | None = None) -> "Result":
@@ -75,8 +75,10 @@ class Result:
     @property
     def confirmation(self) -> Confirmation | None:
         """The confirmation that this result is, or that it repeats; None where nothing was confirmed."""
-        if self.recorded or self.confirmed_ms is None:
-            return self.recorded
+        if self.earlier_confirmation:
+            return self.earlier_confirmation
+        if self.confirmed_ms is None:
+            return None
         code = None if self.reason is Reason.VERIFIED_ABSENT else self.provider_code  # which an experiment proved
         return Confirmation(self.outcome, self.reason, code, self.confirmed_ms)
 
@@ -86,7 +88,7 @@ class Result:
         return (self.media.business_phone,) if self.media else ()
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether the request waits for its turn, which is no failure."""
         return self.reason in _WAITS
 
@@ -102,8 +104,8 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
-    """A request with its attempt, and the results once it has been handled."""
+class WorkItem:
+    """A request with its attempt; `results` is empty until `handle_all` fills it."""
 
     request: Request
     attempt: Attempt

@@ -136,7 +136,7 @@ class SweepIndex:
 
     def _check(self, link: Link, findings: _Slice) -> None:
         try:
-            current = self._current(link.obj.whole, findings)
+            current = self._current(link.obj.without_version, findings)
             gone = self._is_gone(link, current)
         except (DependencyUnavailable, RequestRejectedError) as error:
             findings.unknown[f"{link.obj.bucket}: {error.detail}"] += 1
@@ -146,7 +146,7 @@ class SweepIndex:
         elif gone:
             replaced = current is not None and not link.obj.version_id
             found = _Gone(findings.after, replaced)
-            findings.gone.setdefault(link.obj if current else link.obj.whole, found).links.append(link)
+            findings.gone.setdefault(link.obj if current else link.obj.without_version, found).links.append(link)
 
     def _is_gone(self, link: Link, current: CurrentObject | None) -> bool:
         """Whether a link's object is gone; without a current object all are, for old versions lie under a marker."""
@@ -161,7 +161,10 @@ class SweepIndex:
         if findings.key != obj:
             self._sleep(PAUSE_S)
             head = self._objects.head(obj)
-            findings.key, findings.current = obj, CurrentObject(head.obj.identity, head.content) if head else None
+            findings.key, findings.current = (
+                obj,
+                CurrentObject(head.obj.without_null_version, head.content) if head else None,
+            )
         return findings.current
 
     def _request_deletions(self, findings: _Slice, deadline: Deadline) -> Counter[str]:

@@ -89,7 +89,7 @@ def emit_counts(**counts: int) -> dict[str, int]:
 
 
 @contextmanager
-def counted_from_zero(*names: str) -> Iterator[None]:
+def publish_zeros(*names: str) -> Iterator[None]:
     """Publish zero for each of these counts that the block does not count, so that alarms always have data."""
     try:
         yield

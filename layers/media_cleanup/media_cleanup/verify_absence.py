@@ -15,7 +15,7 @@ from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.provider.absence import AbsenceExperiments, Proof
 from media_cleanup.request import Attempt
-from media_cleanup.result import Confirmation, Handled, Result
+from media_cleanup.result import Confirmation, Result, WorkItem
 from nxcloud import system_clock_ms
 
 FIRST_ATTEMPT = 3  # trouble of the moment has passed by then, and a call that cannot succeed is not worth more
@@ -40,7 +40,7 @@ class VerifyAbsence:
         self._records = records
         self._interval_s = interval_s
 
-    def verify(self, handled: Sequence[Handled]) -> None:
+    def verify(self, handled: Sequence[WorkItem]) -> None:
         """Verify the media files in question, number by number, and replace their results."""
         in_question = {
             (result.media.business_phone, result.media.media_id): result.media

@@ -5,7 +5,7 @@ NxCloudError                      carries provider_code, meta_code, provider_mes
 ├── NoResponseError               no complete response: network, TLS, deadline
 ├── InvalidResponseError          not a response of the API: HTTP error, redirect, HTML, compressed, oversized
 ├── ThrottledError                the caller is too fast: 27, 28, 88, 9099 with Meta's rate limits, HTTP 429
-└── ApiError                      the API responded without success: 9003 to 9007, 9099, unknown codes, `success` false
+└── ApiError                      the API responded without success: 9003 to 9005, 9007, 9099, unknown codes
     ├── RequestFailedError        -1, 9001, 9099 with Meta's 100: "request failed", which may mean absent
     ├── InvalidRequestError       1001, 1002, 9000, 9002, 9006: the same request can never succeed
     ├── CredentialsRefusedError   1003, 1005 and other 100X: wrong signature, access key or right

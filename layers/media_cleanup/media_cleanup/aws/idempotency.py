@@ -187,7 +187,7 @@ class DeletionRecords:
 
 def _remembered(media: Media, record: DataRecord) -> Result:
     recorded = _confirmation(record)
-    return Result(outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, media=media, recorded=recorded)
+    return Result(outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, media=media, earlier_confirmation=recorded)
 
 
 def _confirmation(record: DataRecord) -> Confirmation:

@@ -50,8 +50,8 @@ class S3Objects:
         Where the `null` version is the current object, it is read as such: a bucket without versions has no other name.
         """
         if obj.version_id == "null":
-            current = self._head(obj.whole, None)
-            if current and current.obj.identity == obj.identity:
+            current = self._head(obj.without_version, None)
+            if current and current.obj.without_null_version == obj.without_null_version:
                 return current if etag in {None, current.content.etag} else None
         return self._head(obj, etag)
 
@@ -72,10 +72,10 @@ class S3Objects:
 
     def missing_part(self, obj: S3Object) -> S3Object | None:
         """Return the part of an object that does not exist: the whole object, this version, or None."""
-        current = self._find(obj.whole)
+        current = self._find(obj.without_version)
         if current is None:
-            return obj.whole
-        return None if not obj.identity.version_id or current == obj or self._find(obj) else obj
+            return obj.without_version
+        return None if not obj.without_null_version.version_id or current == obj or self._find(obj) else obj
 
     def exists(self, link: Link) -> bool:
         """Whether the link's own object exists, current or not: its version, or the `null` version with its eTag."""

@@ -30,7 +30,7 @@ class CircuitBreaker:
         self._open_until: float | None = None
         self._probing = False
 
-    def refusal(self) -> DependencyUnavailable | None:
+    def open_error(self) -> DependencyUnavailable | None:
         """Return the error of a call, where the circuit is open and no probe is due."""
         with self._changed:
             is_open = self._open_until is not None and self._clock() < self._open_until

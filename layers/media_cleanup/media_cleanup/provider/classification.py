@@ -28,7 +28,7 @@ def classify(error: NxCloudError) -> tuple[Outcome, Reason, str | None]:
             return Outcome.UNAVAILABLE, Reason.NO_ANSWER, str(error)
         case InvalidResponseError():  # HTTP 5xx, redirects, no JSON, compressed, oversized
             return Outcome.UNAVAILABLE, Reason.INVALID_ANSWER, str(error)
-        case _:  # -1, 9001, 9003 to 9007, 9099, unknown codes, `success` false
+        case _:  # -1, 9001, 9003 to 9005, 9007, 9099, unknown codes, `success` false
             return Outcome.UNAVAILABLE, Reason.PROVIDER_FAILED, _meta_detail(error)
 
 

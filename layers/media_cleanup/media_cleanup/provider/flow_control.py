@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from random import random
 
 from media_cleanup.provider.breaker import CircuitBreaker
@@ -23,3 +24,10 @@ class FlowControl:
         self.pauses = Pauses(clock)
         self.breaker = CircuitBreaker(clock)
         self.pacer = Pacer(calls_per_s, clock, sleep, jitter)
+
+    def admit(self, max_wait_s: Callable[[], float]) -> AbstractContextManager[None]:
+        """Make the call in the block when circuit and pace admit it, within the time that there is to wait.
+
+        Raises DependencyUnavailable.
+        """
+        return self.breaker.guard(max_wait_s(), lambda: self.pacer.wait_for_turn(max_wait_s()))

@@ -24,7 +24,7 @@ from nxcloud import (
 from nxcloud.errors import WRONG_SIGNATURE
 
 MAX_CALL_S = 10.0
-MIN_CALL_S = 1.0
+MIN_NXCLOUD_CALL_S = 1.0
 FINISH_S = 4.0  # after a call: links, record, log line, dead letter, answer
 
 
@@ -65,9 +65,9 @@ class NxCloudGateway:
         """Delay the first call of an invocation, where calls are paced."""
         self._flow.pacer.begin_invocation()
 
-    def refusal(self) -> DependencyUnavailable | None:
-        """Return the error of a deletion while NXCloud is known to be down."""
-        return self._flow.breaker.refusal()
+    def circuit_error(self) -> DependencyUnavailable | None:
+        """Return the error of any call while the circuit is open, else None."""
+        return self._flow.breaker.open_error()
 
     def prepare(self) -> None:
         """Read the credentials before the first request. Raises DependencyUnavailable."""
@@ -123,12 +123,8 @@ class NxCloudGateway:
         return self._delete_once(credentials, deletion)
 
     def _delete_once(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
-        """Make one call, when it has its turn. Raises DependencyUnavailable and NxCloudError."""
-
-        def spare_s() -> float:
-            return (deletion.attempt.remaining_ms - MIN_STEP_MS) / 1000
-
-        with self._flow.breaker.guard(spare_s(), lambda: self._flow.pacer.wait_for_turn(spare_s())):
+        """Make one call, once flow control admits it. Raises DependencyUnavailable and NxCloudError."""
+        with self._flow.admit(lambda: (deletion.attempt.remaining_ms - MIN_STEP_MS) / 1000):
             asked_at = self._seconds()
             try:
                 return self._call(credentials, deletion.media, deletion.attempt)
@@ -138,7 +134,7 @@ class NxCloudGateway:
     def _call(self, credentials: Credentials, media: Media, attempt: Attempt) -> ApiResponse:
         """Make one call that ends before the invocation. Raises DependencyUnavailable and NxCloudError."""
         deadline_s = min(MAX_CALL_S, attempt.remaining_ms / 1000 - FINISH_S)
-        if deadline_s < MIN_CALL_S:
+        if deadline_s < MIN_NXCLOUD_CALL_S:
             raise DependencyUnavailable(Reason.OUT_OF_TIME)
         asked_at = self._seconds()
         try:
@@ -146,8 +142,8 @@ class NxCloudGateway:
                 credentials, media.business_phone, media.media_id, deadline_s=deadline_s
             )
         except CredentialsRefusedError as error:
-            everyone = error.provider_code == WRONG_SIGNATURE
-            self._pauses.record_refusal(credentials, None if everyone else media.business_phone, asked_at)
+            refused_phone = None if error.provider_code == WRONG_SIGNATURE else media.business_phone
+            self._pauses.record_refusal(credentials, refused_phone, asked_at)
             raise
         except ClockSkewError:
             raise

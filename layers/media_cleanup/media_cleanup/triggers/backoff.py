@@ -23,13 +23,13 @@ class Redelivery:
 AFTER_VISIBILITY_TIMEOUT = Redelivery(None)
 
 
-def give_up(result: Result, failures: int, age_s: float = 0) -> Result:
+def give_up_if_exhausted(result: Result, failures: int, age_s: float = 0) -> Result:
     """Return the result as it stands after this many failed receives of its message, sent `age_s` seconds ago.
 
     Unavailable at the last one is rejected, except where the request waits for its turn. In the last day of the queue's
     retention, everything unavailable is: SQS would delete the message without notice.
     """
-    failed = failures >= MAX_ATTEMPTS and not result.waits
+    failed = failures >= MAX_ATTEMPTS and not result.is_waiting
     if result.outcome is Outcome.UNAVAILABLE and (failed or LAST_DAY_S <= age_s < MAX_RETENTION_S):
         return replace(result, outcome=Outcome.REJECTED, reason=Reason.GAVE_UP, last_reason=result.reason)
     return result

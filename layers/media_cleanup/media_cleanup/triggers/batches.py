@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from media_cleanup.outcome import Reason
-from media_cleanup.request import MIN_CALL_MS, Deadline
+from media_cleanup.request import MIN_AWS_CALL_MS, Deadline
 
 MAX_BATCH_ENTRIES = 10  # of SQS's SendMessageBatch and EventBridge's PutEvents
 MAX_BATCH_SIZE = (
@@ -20,7 +20,7 @@ def send_in_batches(
     """
     errors: dict[int, str] = {}
     for batch in _batches(sizes):
-        if deadline.get_remaining_time_in_millis() < MIN_CALL_MS:
+        if deadline.get_remaining_time_in_millis() < MIN_AWS_CALL_MS:
             errors |= dict.fromkeys(batch, Reason.OUT_OF_TIME.value)
         else:
             errors |= send(batch)

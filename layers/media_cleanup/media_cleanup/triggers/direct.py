@@ -8,7 +8,7 @@ from media_cleanup.errors import RequestsFailedError
 from media_cleanup.outcome import Outcome
 from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import FINISH_MS_PER_REQUEST, Attempt, Deadline
-from media_cleanup.result import Handled
+from media_cleanup.result import WorkItem
 from media_cleanup.triggers.outcome_events import publications, publish
 from media_cleanup.triggers.parsing import detect_trigger, parse_payload
 from media_cleanup.triggers.runner import RequestHandler, handle_all
@@ -26,8 +26,8 @@ def process_direct_invocation(event: object, handler: RequestHandler, invocation
     """Handle all requests of an event, and return their log fields. Raises RequestsFailedError if any failed."""
     delivery = Delivery(trigger=detect_trigger(event))
     requests = parse_payload(event, handler.settings.default_business_phone)
-    attempt = Attempt(delivery.attempt, invocation, reserve_ms=FINISH_MS_PER_REQUEST * len(requests))
-    work = [Handled(request, attempt) for request in requests]
+    attempt = Attempt(delivery.receive_count, invocation, reserve_ms=FINISH_MS_PER_REQUEST * len(requests))
+    work = [WorkItem(request, attempt) for request in requests]
     handle_all(handler, work)
     lines = [report(handler.log_profile, result, delivery) for each in work for result in each.results]
     failed = [line for line in lines if line["outcome"] in {Outcome.REJECTED, Outcome.UNAVAILABLE}]
@@ -44,7 +44,7 @@ def process_direct_invocation(event: object, handler: RequestHandler, invocation
 
 
 def _publish(
-    handler: RequestHandler, work: Sequence[Handled], delivery: Delivery, invocation: Invocation
+    handler: RequestHandler, work: Sequence[WorkItem], delivery: Delivery, invocation: Invocation
 ) -> dict[int, str]:
     """Publish the events of all final outcomes. Returns the errors of those that are not accepted."""
     if handler.event_bus is None:

@@ -4,28 +4,28 @@ from collections.abc import Sequence
 
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Outcome
-from media_cleanup.request import MIN_CALL_MS, Attempt
+from media_cleanup.request import MIN_AWS_CALL_MS, Attempt
 from media_cleanup.result import Result
 from media_cleanup.telemetry import logger
 from media_cleanup.triggers.backoff import MAX_ATTEMPTS
 from media_cleanup.triggers.runner import RequestHandler
 
 
-def count_failures(handler: RequestHandler, results: Sequence[Result], attempt: Attempt) -> int:
+def count_failed_receives(handler: RequestHandler, results: Sequence[Result], attempt: Attempt) -> int:
     """Return the number of a message's receives that may have failed, and record the present one if it only waited.
 
     Which ones waited is read from the 15th receive on alone, since it cannot matter before.
     """
     unavailable = [result for result in results if result.outcome is Outcome.UNAVAILABLE]
-    if handler.waits is None or attempt.message_id is None or not unavailable:
+    if handler.wait_records is None or attempt.message_id is None or not unavailable:
         return attempt.number
     try:
-        attempt.require_time(MIN_CALL_MS)
-        if all(result.waits for result in unavailable):
-            handler.waits.add(attempt.message_id, attempt.number)
+        attempt.require_time(MIN_AWS_CALL_MS)
+        if all(result.is_waiting for result in unavailable):
+            handler.wait_records.add(attempt.message_id, attempt.number)
         elif attempt.number >= MAX_ATTEMPTS:
-            return attempt.number - handler.waits.count(attempt.message_id)
+            return attempt.number - handler.wait_records.count(attempt.message_id)
     except DependencyUnavailable as error:
-        logger.warning("waits_unknown", extra={"error": str(error), "message_id": attempt.message_id})
+        logger.warning("wait_count_unknown", extra={"error": str(error), "message_id": attempt.message_id})
         return MAX_ATTEMPTS - 1  # a later receive decides whether to give up
     return attempt.number

@@ -129,7 +129,7 @@ def publish(
         logger.error("outcome_event_not_accepted", extra={"error": error, "event_bus": event_bus})
     accepted = [item for number, item in enumerate(items) if number not in errors]
     with ThreadPoolExecutor(handler.settings.concurrent_calls) as workers:
-        for future in [workers.submit(handler.settle, item.result, item.attempt) for item in accepted]:
+        for future in [workers.submit(handler.on_event_accepted, item.result, item.attempt) for item in accepted]:
             future.result()
     return errors
 

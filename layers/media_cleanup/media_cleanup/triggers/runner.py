@@ -10,7 +10,7 @@ from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import LogProfile
 from media_cleanup.request import Action, Attempt, Request
-from media_cleanup.result import Handled, Result
+from media_cleanup.result import Result, WorkItem
 from media_cleanup.settings import RequestSettings
 from media_cleanup.telemetry import count_internal_error, logger
 
@@ -45,10 +45,10 @@ class RequestHandler(Protocol):
         """The records of messages that are dead-lettered before their events are accepted; None for no events."""
 
     @property
-    def waits(self) -> "WaitRecords | None":
+    def wait_records(self) -> "WaitRecords | None":
         """The records of receives that only waited; None where no request ever waits."""
 
-    def begin(self, requests: int) -> None:
+    def begin_invocation(self, requests: int) -> None:
         """Begin an invocation with this many requests."""
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
@@ -57,18 +57,18 @@ class RequestHandler(Protocol):
         Raises DependencyUnavailable and RequestRejectedError.
         """
 
-    def verify(self, handled: Sequence[Handled]) -> None:
+    def verify(self, handled: Sequence[WorkItem]) -> None:
         """Replace results that further questions improve, after all requests have been handled."""
 
-    def settle(self, result: Result, attempt: Attempt) -> None:
+    def on_event_accepted(self, result: Result, attempt: Attempt) -> None:
         """Do what has to wait for the acceptance of a result's outcome event."""
 
 
-def handle_all(handler: RequestHandler, work: Sequence[Handled]) -> None:
+def handle_all(handler: RequestHandler, work: Sequence[WorkItem]) -> None:
     """Handle requests concurrently, fill in their results, and verify these."""
-    handler.begin(len(work))
+    handler.begin_invocation(len(work))
 
-    def handle(each: Handled) -> None:
+    def handle(each: WorkItem) -> None:
         each.results.extend(handle_safely(handler, each.request, each.attempt))
 
     with ThreadPoolExecutor(handler.settings.concurrent_calls) as workers:

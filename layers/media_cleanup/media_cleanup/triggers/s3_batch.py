@@ -7,7 +7,7 @@ from media_cleanup.errors import MalformedError
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import Attempt, Deadline
-from media_cleanup.result import Handled, Result
+from media_cleanup.result import Result, WorkItem
 from media_cleanup.triggers.parsing import S3_BATCH_SCHEMA, parse_batch_tasks
 from media_cleanup.triggers.runner import RequestHandler, handle_all
 
@@ -27,8 +27,8 @@ def process_s3_batch(event: Mapping[str, Any], handler: RequestHandler, deadline
         malformed = Result(outcome=Outcome.REJECTED, reason=Reason.NOT_UNDERSTOOD, detail=str(error))
         report(handler.log_profile, malformed, delivery)
         raise
-    attempt = Attempt(delivery.attempt, deadline)
-    work = {task_id: Handled(request, attempt) for task_id, request in tasks.items()}
+    attempt = Attempt(delivery.receive_count, deadline)
+    work = {task_id: WorkItem(request, attempt) for task_id, request in tasks.items()}
     handle_all(handler, list(work.values()))
     lines = {
         task_id: [report(handler.log_profile, result, delivery) for result in handled.results]
