@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 # Kept with its connections for the life of the execution environment
-_delete_media = lru_cache(maxsize=1)(DeleteMedia.from_settings)
+_create_use_case = lru_cache(maxsize=1)(DeleteMedia.from_settings)
 
 
 def use_case() -> DeleteMedia:
     """Return the use case, created in the initialization phase or by the first request. Raises SettingsError."""
-    return _delete_media(DeleteMediaSettings.from_environment(os.environ))
+    return _create_use_case(DeleteMediaSettings.from_environment(os.environ))
 
 
 @logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says

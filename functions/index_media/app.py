@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 PROCESSES: dict[str, Callable[..., dict[str, Any]]] = {"sqs": process_sqs_batch, "s3_batch": process_s3_batch}
 
 # Kept with its connections for the life of the execution environment
-_index_media = lru_cache(maxsize=1)(IndexMedia.from_settings)
+_create_use_case = lru_cache(maxsize=1)(IndexMedia.from_settings)
 
 
 def use_case() -> IndexMedia:
     """Return the use case, created in the initialization phase or by the first request. Raises SettingsError."""
-    return _index_media(IndexMediaSettings.from_environment(os.environ))
+    return _create_use_case(IndexMediaSettings.from_environment(os.environ))
 
 
 @logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says

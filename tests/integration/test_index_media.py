@@ -498,10 +498,10 @@ def test_dry_run_moves_no_link(environment: Environment, monkeypatch: pytest.Mon
     before = environment.links()
     with monkeypatch.context() as dry_run:
         dry_run.setenv("DRY_RUN", "true")
-        delete_media_app._delete_media.cache_clear()  # noqa: SLF001 (a cold start, with the setting)
+        delete_media_app._create_use_case.cache_clear()  # noqa: SLF001 (a cold start, with the setting)
         environment.delete_media(sqs_event(DELETION))
     assert environment.links() == before
-    delete_media_app._delete_media.cache_clear()  # noqa: SLF001 (as above)
+    delete_media_app._create_use_case.cache_clear()  # noqa: SLF001 (as above)
     environment.delete_media(sqs_event(DELETION))
     assert [link["etag"] for link in environment.links()] != [link["etag"] for link in before]
 

@@ -584,7 +584,7 @@ def test_batch_job_of_another_schema_is_refused(version: object, shown: str) -> 
     with pytest.raises(MalformedError) as raised:
         parse_batch_tasks(JOB | {"invocationSchemaVersion": version})
     expected = (
-        f"S3 Batch Operations spoke its schema {shown}; create the job with " + '"InvocationSchemaVersion": "2.0"'
+        f'S3 Batch Operations sent an event of its schema {shown}; create the job with "InvocationSchemaVersion": "2.0"'
     )
     assert str(raised.value) == expected
 

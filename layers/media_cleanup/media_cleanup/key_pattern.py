@@ -1,4 +1,4 @@
-"""Checks that a regular expression does not explode: `re` may try exponentially many ways to match a key.
+"""Detects regular expressions that backtrack exponentially: `re` would try ever more ways to match a key.
 
 The pattern is tried on misleading keys: each begins as the pattern does, repeats one of its parts up to a key's full
 length, and ends in a way that does not match. Only patterns other than the default are checked.
@@ -24,7 +24,7 @@ _CHARACTERS = {_constants.LITERAL, _constants.NOT_LITERAL, _constants.IN, _const
 
 
 @lru_cache(maxsize=1)
-def explodes(pattern: re.Pattern[str]) -> bool:
+def backtracks_exponentially(pattern: re.Pattern[str]) -> bool:
     """Return whether the search of some key takes too long.
 
     Python interrupts a search in the main thread only, where Lambda calls the handler; in others nothing is tried.

@@ -59,7 +59,7 @@ class S3Object:
 
     @property
     def without_null_version(self) -> "S3Object":
-        """The object as links identify it: `null` is no version, its objects are told apart by eTag."""
+        """The object as links identify it: `null` is no version: its objects are distinguished by eTag."""
         return S3Object(self.bucket, self.key) if self.version_id == "null" else self
 
     @property

@@ -56,7 +56,7 @@ class Reason(StrEnum):
 
     # rejected
     NOT_UNDERSTOOD = "not_understood"  # malformed
-    INVALID_KEY = "invalid_key"  # the key names half a media file
+    INVALID_KEY = "invalid_key"  # the key names a business phone without a Media-ID, or the reverse
     SSE_C_OBJECT = "sse_c_object"  # the object is encrypted with a customer-provided key, so it cannot be looked at
     REFUSED_BY_PROVIDER = "refused_by_provider"  # 1001, 1002, 9000, 9002, 9006
     GAVE_UP = "gave_up"  # unavailable at the 15th failed receive, or a day before the queue's retention ends

@@ -117,7 +117,7 @@ class Deadline(Protocol):
 class Attempt:
     """One attempt at a request: `number` counts the receives of its message, from 1; without SQS, there is no id.
 
-    `reserve_ms` is the time that finishing the whole batch takes beyond the usual.
+    `reserve_ms` is the time that log lines and metrics of the whole batch take.
     """
 
     number: int

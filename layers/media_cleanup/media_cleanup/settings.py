@@ -285,7 +285,7 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise SettingsError(f"OBJECT_KEY_PATTERN does not compile: {error}") from None
     if "media_id" not in pattern.groupindex:
         raise SettingsError("OBJECT_KEY_PATTERN has no group (?P<media_id>…)")
-    if text != DEFAULT_OBJECT_KEY_PATTERN and _explodes(pattern):
+    if text != DEFAULT_OBJECT_KEY_PATTERN and _backtracks_exponentially(pattern):
         raise SettingsError(
             "OBJECT_KEY_PATTERN takes too long to search some keys: avoid repeats within repeats, such as (a+)+, and "
             "several of .* in a row"
@@ -293,7 +293,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     return pattern
 
 
-def _explodes(pattern: re.Pattern[str]) -> bool:
-    from media_cleanup.key_pattern import explodes  # noqa: PLC0415 (costs the cold start nothing with the default)
+def _backtracks_exponentially(pattern: re.Pattern[str]) -> bool:
+    from media_cleanup.key_pattern import backtracks_exponentially  # noqa: PLC0415 (costs the cold start nothing with the default)
 
-    return explodes(pattern)
+    return backtracks_exponentially(pattern)

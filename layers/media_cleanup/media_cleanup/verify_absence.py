@@ -1,6 +1,6 @@
 """Use case after a batch: media files that NXCloud can neither delete nor find are verified to be absent.
 
-It takes two proofs, an hour or more apart, since one could be misled by trouble of the moment. The first is remembered,
+It takes two proofs, an hour or more apart, since a short disturbance could mislead one. The first is remembered,
 and the message hidden until the second.
 """
 
@@ -18,7 +18,7 @@ from media_cleanup.request import Attempt
 from media_cleanup.result import Confirmation, Result, WorkItem
 from nxcloud import system_clock_ms
 
-FIRST_ATTEMPT = 3  # trouble of the moment has passed by then, and a call that cannot succeed is not worth more
+FIRST_ATTEMPT = 3  # a short disturbance has passed by then, and a call that cannot succeed is not worth more
 MAX_MEDIA = 100  # in one experiment
 
 

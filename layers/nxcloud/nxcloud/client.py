@@ -103,24 +103,24 @@ class MediaClient:
     def _call(self, action: str, credentials: Credentials, body: dict[str, Any], deadline_s: float) -> ApiResponse:
         """Send one signed request, and parse its response. `body`: the arguments of requests that make the body."""
         auth = SignatureAuth(credentials, action, self._now_ms, self._algorithm)
-        response, content = self._post(action, body, auth, deadline_s)
+        response, content = self._post_with_reconnect(action, body, auth, deadline_s)
         secrets = (credentials.access_key, credentials.access_secret, response.request.headers["sign"])
         return parse_response(response.status_code, response.headers, content, secrets)
 
-    def _post(
+    def _post_with_reconnect(
         self, action: str, body: dict[str, Any], auth: SignatureAuth, deadline_s: float
     ) -> tuple[requests.Response, bytes]:
         """Send a request within the deadline, once more where a kept-alive connection was stale."""
         started = time.monotonic()
         try:
-            return self._attempt(action, body, auth, deadline_s)
+            return self._post_once(action, body, auth, deadline_s)
         except _StaleConnection:
             self._session.close()  # the pool's other connections are as old
-        # Not within `except`: the first attempt's error would be the context of the second's, and so its root cause
+        # Outside of `except`: otherwise the first error would become the context, and so the root cause, of the second
         self._before_repeat(deadline_s - (time.monotonic() - started))
-        return self._attempt(action, body, auth, max(deadline_s - (time.monotonic() - started), 0.001))
+        return self._post_once(action, body, auth, max(deadline_s - (time.monotonic() - started), 0.001))
 
-    def _attempt(
+    def _post_once(
         self, action: str, body: dict[str, Any], auth: SignatureAuth, deadline_s: float
     ) -> tuple[requests.Response, bytes]:
         """Send one HTTP request. Third-party exceptions end here, since some carry the signed headers."""

@@ -1,8 +1,8 @@
 """A requests session with a deadline for the whole call.
 
-A timeout of `requests` bounds each socket operation, so a server that drips bytes holds a call for ever. Here one
-deadline bounds connecting to all addresses of the host, the TLS handshake, sending, and reading headers and body. Name
-resolution takes the time of the system's resolver.
+A timeout of `requests` bounds each socket operation, so a server that sends its bytes slowly can hold a call open
+without limit. Here one deadline bounds connecting to all addresses of the host, the TLS handshake, sending, and reading
+headers and body. Name resolution takes the time of the system's resolver.
 """
 
 import http.client

@@ -38,7 +38,7 @@ def process_direct_invocation(event: object, handler: RequestHandler, invocation
     if errors:
         raise RequestsFailedError(
             f"{len(errors)} outcome events were not accepted by the event bus {handler.event_bus}: "
-            f"{'; '.join(sorted(set(errors.values())))}. The outcomes stand; invoke again to publish them"
+            f"{'; '.join(sorted(set(errors.values())))}. The deletions are done; invoke again to publish them"
         )
     return {"results": lines}
 

@@ -33,7 +33,7 @@ S3_EVENT_MAJOR_VERSION = "2"
 S3_BATCH_SCHEMA = "2.0"
 _ETAG = re.compile(r"[!#-~]{1,256}")
 _SEQUENCER = re.compile(r"[0-9A-Za-z]{1,128}")
-_EVENT_TYPES = {
+_EVENT_TYPES = {  # by family or whole name of S3's own notifications, and by EventBridge's detail-type
     "ObjectRemoved": ObjectEventType.REMOVED,
     "LifecycleExpiration": ObjectEventType.REMOVED,
     "Object Deleted": ObjectEventType.REMOVED,
@@ -110,7 +110,7 @@ def parse_batch_tasks(event: Mapping[str, Any]) -> dict[str, Request]:
     version = event.get("invocationSchemaVersion")
     if version != S3_BATCH_SCHEMA:
         raise MalformedError(
-            f"S3 Batch Operations spoke its schema {mask_numbers(str(version))[:16]}; create the job with "
+            f"S3 Batch Operations sent an event of its schema {mask_numbers(str(version))[:16]}; create the job with "
             f'"InvocationSchemaVersion": "{S3_BATCH_SCHEMA}"'
         )
     match event:
@@ -242,7 +242,7 @@ def _parse_eventbridge_event(name: str, detail: Mapping[str, Any], time: object)
 
 
 def _event_type(name: str) -> ObjectEventType:
-    """The type of an event; an unknown one whose name indicates a deletion must not pass for something harmless."""
+    """The type of an event; an unknown one whose name indicates a deletion must not be ignored."""
     removal = _REMOVAL_WORDS.search(name) is not None
     return _EVENT_TYPES.get(name, ObjectEventType.UNSUPPORTED_REMOVAL if removal else ObjectEventType.UNKNOWN)
 
@@ -334,7 +334,7 @@ def _if_valid(value: object, form: re.Pattern[str]) -> str | None:
 
 
 def _unix_ms(time: object) -> int | None:
-    """An ISO 8601 time as Unix milliseconds; an invalid one costs the lag, not the deletion."""
+    """An ISO 8601 time as Unix milliseconds; with an invalid one, the lag is unknown."""
     try:
         return int(datetime.fromisoformat(str(time)).timestamp() * 1000)
     except (ValueError, OverflowError):

@@ -218,7 +218,7 @@ def _publications(message: _Message, end: _NextStep, now_ms: int) -> list[Public
 
 
 def _not_published(handler: RequestHandler, message: _Message, error: str) -> _NextStep:
-    """Redeliver a message whose events were not accepted; at the last receive, dead-letter it: its outcomes stand."""
+    """Redeliver a message whose events were not accepted; at the last receive, dead-letter it."""
     result = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.EVENT_NOT_PUBLISHED, detail=error)
     failed_receives = count_failed_receives(handler, [result], message.attempt)
     if give_up_if_exhausted(result, failed_receives, message.age_s).outcome is Outcome.UNAVAILABLE:
