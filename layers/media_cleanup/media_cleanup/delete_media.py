@@ -212,7 +212,9 @@ class DeleteMedia:
             return Result.unavailable(error, media)
 
     def _delete_locked(self, media: Media, attempt: Attempt) -> Result:
-        if refusal := self._gateway.refusal() or self._brake.refusal():  # spares the writes of a record in progress
+        if (
+            refusal := self._gateway.refusal(attempt) or self._brake.refusal()
+        ):  # spares the writes of a record in progress
             return self._records.get_confirmed(media) or Result.unavailable(refusal, media)
         message_id = attempt.message_id
         if message_id and attempt.number > 1 and (refused := self._records.get_refusal(media, message_id)):

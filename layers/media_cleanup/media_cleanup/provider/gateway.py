@@ -65,9 +65,9 @@ class NxCloudGateway:
         """Delay the first call of an invocation, where calls are paced."""
         self._flow.pacer.begin_invocation()
 
-    def refusal(self) -> DependencyUnavailable | None:
-        """Return the error of a deletion while NXCloud is known to be down."""
-        return self._flow.breaker.refusal()
+    def refusal(self, attempt: Attempt) -> DependencyUnavailable | None:
+        """Return the error of a deletion that cannot be called for in this invocation, as far as that is known."""
+        return self._flow.breaker.refusal() or self._flow.pacer.refusal(_spare_s(attempt))
 
     def prepare(self) -> None:
         """Read the credentials before the first request. Raises DependencyUnavailable."""
@@ -124,14 +124,11 @@ class NxCloudGateway:
 
     def _delete_once(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
         """Make one call, when it has its turn. Raises DependencyUnavailable and NxCloudError."""
-
-        def spare_s() -> float:
-            return (deletion.attempt.remaining_ms - MIN_STEP_MS) / 1000
-
-        with self._flow.breaker.guard(spare_s(), lambda: self._flow.pacer.wait_for_turn(spare_s())):
+        attempt, flow = deletion.attempt, self._flow
+        with flow.breaker.guard(_spare_s(attempt), lambda: flow.pacer.wait_for_turn(_spare_s(attempt))):
             asked_at = self._seconds()
             try:
-                return self._call(credentials, deletion.media, deletion.attempt)
+                return self._call(credentials, deletion.media, attempt)
             finally:
                 deletion.latency_s += self._seconds() - asked_at
 
@@ -156,3 +153,8 @@ class NxCloudGateway:
             raise
         self._pauses.record_acceptance(credentials, media.business_phone, asked_at)
         return response
+
+
+def _spare_s(attempt: Attempt) -> float:
+    """The seconds until a call has to begin."""
+    return (attempt.remaining_ms - MIN_STEP_MS) / 1000
