@@ -1,4 +1,4 @@
-"""`make pause` and `make resume` on the local cloud: messages wait, and the doctor names the pause."""
+"""Pause, brake and pace on the local cloud: messages wait, and the doctor names the pause."""
 
 import pytest
 
@@ -47,3 +47,21 @@ def test_pause_of_unknown_stack_is_one_line(stack: Stack) -> None:
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("make pause: there is no stack unknown ")
+
+
+def test_deletions_beyond_the_limit_wait_for_the_next_hour(cloud: LocalCloud, nxcloud: FakeNxCloud) -> None:
+    flow = {"MaxDeletionsPerHour": "1", "CallsPerSecond": "50", "UndoSeconds": "1"}
+    stack = deployed(cloud, nxcloud, "braked", **flow)
+    media = [{"business_phone": PHONE, "media_id": nxcloud.provider.add_media(PHONE)} for _ in range(4)]
+    for each in media:
+        send(stack, each)
+    ends = [story(stack, each["media_id"])[0] for each in media]
+    reasons = sorted((end.get("reason") or "deleted").partition(":")[0] for end in ends)
+    assert reasons in (
+        ["braked"] * 3 + ["deleted"],
+        ["braked"] * 2 + ["deleted"] * 2,
+    )  # where a new hour begins meanwhile
+    attributes = cloud.client("sqs").get_queue_attributes(
+        QueueUrl=stack.outputs["DeletionQueueUrl"], AttributeNames=["DelaySeconds"]
+    )
+    assert attributes["Attributes"]["DelaySeconds"] == "1"

@@ -176,7 +176,7 @@ class ModelSystem:
                 sqs=SimpleNamespace(send_message=self._send_message),
             ),
         )
-        gateway = cast("NxCloudGateway", SimpleNamespace(delete=self._delete, refusal=lambda: None))
+        gateway = cast("NxCloudGateway", SimpleNamespace(delete=self._delete, refusal=lambda _: None))
         records = cast("DeletionRecords", SimpleNamespace(once=self._once, now_s=lambda: 0.0))
         verifier = cast("AbsenceExperiments", None)  # verification follows a batch, apart from the rules
         index_settings = IndexMediaSettings.from_environment(ENVIRONMENT)

@@ -41,6 +41,7 @@ def test_unavailable_is_given_up_a_day_before_retention_ends(reason: Reason) -> 
     unavailable = replace(UNAVAILABLE, reason=reason)
     assert give_up_if_exhausted(unavailable, 1, QUEUE_RETENTION_S - DAY_S - 1) == unavailable
     assert give_up_if_exhausted(unavailable, 1, QUEUE_RETENTION_S - DAY_S).reason_text == f"gave_up: {reason}"
+    assert give_up_if_exhausted(unavailable, 1, 14 * DAY_S - 1).outcome is Outcome.REJECTED
     assert (
         give_up_if_exhausted(unavailable, 1, 14 * DAY_S) == unavailable
     )  # SQS keeps nothing for so long: a sample event

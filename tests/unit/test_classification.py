@@ -5,7 +5,7 @@ import json
 import pytest
 
 from media_cleanup.outcome import Outcome, Reason
-from media_cleanup.provider.classification import classify, may_mean_absent
+from media_cleanup.provider.classification import classify, may_mean_absent, shows_outage
 from nxcloud import (
     ApiError,
     ClockSkewError,
@@ -87,3 +87,21 @@ def test_response_with_retry_after_never_means_absent(seconds: str) -> None:
 @pytest.mark.parametrize("error", [NoResponseError("silence"), InvalidResponseError("HTML", http_status=200)])
 def test_error_without_code_never_means_absent(error: NxCloudError) -> None:
     assert not may_mean_absent(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "outage"),
+    [
+        (NoResponseError("no complete answer"), True),
+        (InvalidResponseError("", http_status=500), True),
+        (InvalidResponseError("", http_status=599), True),
+        (InvalidResponseError("", http_status=499), False),
+        (InvalidResponseError("", http_status=200), False),
+        (InvalidResponseError("", http_status=500, provider_code=9001), False),
+        (RequestFailedError("", http_status=200, provider_code=-1), False),
+        (ThrottledError("", http_status=429), False),
+        (CredentialsRefusedError("", http_status=500, provider_code=1003), False),
+    ],
+)
+def test_outage_is_no_connection_no_response_or_5xx_without_json(error: NxCloudError, *, outage: bool) -> None:
+    assert shows_outage(error) is outage

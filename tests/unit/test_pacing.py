@@ -60,6 +60,17 @@ def test_first_call_of_invocation_waits_one_to_two_intervals(time: FakeTime, jit
     assert time.slept == pytest.approx([intervals * MARGIN / 4])
 
 
+def test_refusal_is_known_without_a_turn(time: FakeTime) -> None:
+    pacer = time.pacer(0.25)
+    assert pacer.turn_error(0) is None
+    pacer.wait_for_turn(0)
+    assert pacer.turn_error(4.3) is None
+    refusal = pacer.turn_error(4.1)
+    assert refusal
+    assert refusal.reason is Reason.PACED
+    assert time.pacer(0).turn_error(-1) is None
+
+
 def test_turn_beyond_the_invocation_is_refused_at_once(time: FakeTime) -> None:
     pacer = time.pacer(0.25)
     pacer.wait_for_turn(0)

@@ -212,8 +212,8 @@ class DeleteMedia:
             return Result.unavailable(error, media)
 
     def _delete_locked(self, media: Media, attempt: Attempt) -> Result:
-        """Delete a media file: check circuit and brake, then the records, then call NXCloud."""
-        if blocked := self._gateway.circuit_error() or self._brake.limit_error():  # before anything is written
+        """Delete a media file: check flow control and brake, then the records, then call NXCloud."""
+        if blocked := self._gateway.blocking_error(attempt) or self._brake.limit_error():  # before anything is written
             return self._records.get_confirmed(media) or Result.unavailable(blocked, media)
         message_id = attempt.message_id
         if message_id and attempt.number > 1 and (refusal := self._records.get_refusal(media, message_id)):

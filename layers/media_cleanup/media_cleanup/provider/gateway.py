@@ -65,9 +65,9 @@ class NxCloudGateway:
         """Delay the first call of an invocation, where calls are paced."""
         self._flow.pacer.begin_invocation()
 
-    def circuit_error(self) -> DependencyUnavailable | None:
-        """Return the error of any call while the circuit is open, else None."""
-        return self._flow.breaker.open_error()
+    def blocking_error(self, attempt: Attempt) -> DependencyUnavailable | None:
+        """Return the error of a call that flow control would not admit in this invocation, as far as it knows."""
+        return self._flow.blocking_error(_max_wait_s(attempt))
 
     def prepare(self) -> None:
         """Read the credentials before the first request. Raises DependencyUnavailable."""
@@ -124,10 +124,11 @@ class NxCloudGateway:
 
     def _delete_once(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
         """Make one call, once flow control admits it. Raises DependencyUnavailable and NxCloudError."""
-        with self._flow.admit(lambda: (deletion.attempt.remaining_ms - MIN_STEP_MS) / 1000):
+        attempt = deletion.attempt
+        with self._flow.admit(lambda: _max_wait_s(attempt)):
             asked_at = self._seconds()
             try:
-                return self._call(credentials, deletion.media, deletion.attempt)
+                return self._call(credentials, deletion.media, attempt)
             finally:
                 deletion.latency_s += self._seconds() - asked_at
 
@@ -152,3 +153,8 @@ class NxCloudGateway:
             raise
         self._pauses.record_acceptance(credentials, media.business_phone, asked_at)
         return response
+
+
+def _max_wait_s(attempt: Attempt) -> float:
+    """The seconds until a call has to begin."""
+    return (attempt.remaining_ms - MIN_STEP_MS) / 1000

@@ -39,6 +39,11 @@ class Pacer:
             first_turn = self._clock() + self.interval_s * (1 + self._jitter())
             self._next_turn = max(self._next_turn, first_turn)
 
+    def turn_error(self, within_s: float) -> DependencyUnavailable | None:
+        """Return the error of a call whose turn is not within this time."""
+        with self._lock:
+            return _paced() if self.interval_s and self._next_turn - self._clock() > within_s else None
+
     def wait_for_turn(self, within_s: float) -> None:
         """Sleep until the turn of a call. Raises DependencyUnavailable, at once, if that is not within this time."""
         if not self.interval_s:
@@ -47,6 +52,10 @@ class Pacer:
             now = self._clock()
             turn = max(self._next_turn, now)
             if turn - now > within_s:
-                raise DependencyUnavailable(Reason.PACED, "CallsPerSecond allows no call in the rest of the invocation")
+                raise _paced()
             self._next_turn = turn + self.interval_s
         self._sleep(turn - now)
+
+
+def _paced() -> DependencyUnavailable:
+    return DependencyUnavailable(Reason.PACED, "CallsPerSecond allows no call in the rest of the invocation")
