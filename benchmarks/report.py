@@ -74,7 +74,7 @@ def tables(results: Results) -> dict[str, Table]:
     """Every table: its title, its headings, its rows."""
     memory_mb = results.chosen_mb
     return {
-        f"Targets at {memory_mb:,} MB": (
+        "Targets": (
             ("ratio", "measured", "target, at most", "result"),
             [target.row for target in targets(results)],
         ),
@@ -106,7 +106,7 @@ def tables(results: Results) -> dict[str, Table]:
             ("memory, function", "initialization", "first response", "warm, each link", "links a second", "a dollar"),
             [_check(results, memory, name) for memory in results.memories_mb for name in (INDEX, SWEEP)],
         ),
-        f"Cost of a million deletions at {memory_mb:,} MB, US dollars": (
+        "Cost of a million deletions, US dollars": (
             ("function", "Lambda", "SQS", "DynamoDB", "Secrets Manager", "total"),
             [_cost(results, side) for side in (THIS, REFERENCE)],
         ),

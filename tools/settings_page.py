@@ -47,6 +47,7 @@ SEE_ALSO = {
     "MaxDeletionsPerHour": "[Flow control](outcomes.md#flow-control)",
     "UndoSeconds": "[Flow control](outcomes.md#flow-control)",
     "DeploymentPreference": "[Deploy](deploy.md#roll-out-new-versions)",
+    "SnapStart": "[Cost](cost.md#idle-stack)",
     "KmsKeyArn": "[Encryption with your own key](kms.md)",
 }
 

@@ -76,6 +76,7 @@ def test_public_names_of_template_are_unchanged() -> None:
         *(
             "LogRetentionDays",
             "Architecture",
+            "SnapStart",
             "VerifyAbsence",
             "ConcurrentCalls",
             "CallsPerSecond",
