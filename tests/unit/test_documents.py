@@ -11,6 +11,7 @@ import pytest
 from botocore.validate import validate_parameters
 from samcli.yamlhelper import yaml_parse
 
+from media_cleanup.triggers.outcome_events import DELETED, FAILED, SOURCE
 from media_cleanup.triggers.parsing import S3_BATCH_SCHEMA
 from tests.conftest import EVENTS
 from tests.unit.test_template import ALL_RESOURCES, TEMPLATE, permissions
@@ -79,6 +80,30 @@ def test_the_keys_policy_admits_the_services_that_send_to_queues_and_topic() -> 
         name = TEMPLATE["Resources"][group]["Properties"]["LogGroupName"]["Fn::Sub"][0]
         prefix = pattern.split(":log-group:")[1].removesuffix("*")
         assert name.replace("${AWS::StackName}", "whatsapp-media-cleanup").startswith(prefix)
+
+
+def test_example_rules_are_ones_that_eventbridge_takes() -> None:
+    page = (ROOT / "docs/evidence.md").read_text()
+    model = botocore.session.get_session().get_service_model("events")
+    commands = re.findall(
+        r"aws events (put-rule|put-targets|create-archive) (.*?)(?=\naws|\n```)", page, flags=re.DOTALL
+    )
+    assert [name for name, _ in commands] == ["put-rule", "put-targets", "put-rule", "put-targets", "create-archive"]
+    for name, text in commands:
+        words = shlex.split(text.replace("\\\n", " "))
+        given: dict[str, Any] = dict(zip([word.strip("-") for word in words[::2]], words[1::2], strict=True))
+        if "targets" in given:
+            given["targets"] = [dict(pair.split("=") for pair in given["targets"].split(","))]
+        if "retention-days" in given:
+            given["retention-days"] = int(given["retention-days"])
+        shape = model.operation_model(name.title().replace("-", "")).input_shape
+        assert shape
+        parameters = {word.title().replace("-", ""): value for word, value in given.items()}
+        validate_parameters(parameters, shape)
+        if "event-pattern" in given:
+            pattern = json.loads(given["event-pattern"])
+            assert pattern["source"] == [SOURCE]
+            assert set(pattern.get("detail-type", [DELETED, FAILED])) <= {DELETED, FAILED}
 
 
 def test_settings_page_is_generated_from_template() -> None:

@@ -11,6 +11,15 @@ from tools.report.scope import utc
 from tools.report.summary import LIMITS, OUTCOMES, Summary, duration
 
 MAX_SHOWN = 100
+_COLUMNS = {  # with their widths; the others share what is left
+    "Requested": 10,
+    "Media file": 36,
+    "Object": None,
+    "By": None,
+    "Outcome": 15,
+    "Confirmed": 10,
+    "Code": 4,
+}
 _STYLES = {
     "deleted": "green",
     "already_gone": "green",
@@ -40,7 +49,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     for outcome in OUTCOMES:
         table.add_row(f"[{_STYLES[outcome]}]{outcome}[/]", f"{summary.outcomes[outcome]:,}")
     for name, lag_ms in summary.lags_ms.items():
-        table.add_row(f"{name} confirmed within", duration(lag_ms))
+        table.add_row(f"confirmed within, {name}", duration(lag_ms))
     if summary.slower is not None:
         table.add_row(f"slower than {duration(1000 * (summary.objective_s or 0))}", f"{summary.slower:,}")
     for title, counts in (("failures", summary.failures), ("still open", summary.open_requests)):
@@ -55,8 +64,8 @@ def print_summary(console: Console, summary: Summary) -> None:
 
 def _requests(records: Iterable[RequestRecord]) -> Table:
     table = Table(title="Deletion requests (times in UTC)")
-    for title in ("Requested", "Media file", "Object", "By", "Outcome", "Confirmed", "Code"):
-        table.add_column(title, overflow="fold")
+    for title, width in _COLUMNS.items():
+        table.add_column(title, overflow="fold", width=width)
     for record in records:
         line = record.line
         by = ", ".join(part for part in (line.requested_by or line.requester, line.deletion_reason) if part)
