@@ -11,7 +11,7 @@ from nxcloud import (
     RequestFailedError,
     ThrottledError,
 )
-from nxcloud.errors import error_type
+from nxcloud.errors import WRONG_SIGNATURE, error_type
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,7 @@ def test_meta_code_inside_9099_maps_to_error_class(meta_codes: list[int], kind: 
 def test_meta_code_counts_inside_9099_alone() -> None:
     assert error_type(9003, 100) is ApiError
     assert error_type(9003, 4) is ApiError
+
+
+def test_wrong_signature_has_its_code() -> None:
+    assert WRONG_SIGNATURE == 1003  # NXCloud's documentation: "signature error"

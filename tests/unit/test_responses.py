@@ -91,6 +91,11 @@ def test_meta_code_of_another_code_is_not_read() -> None:
     ("headers", "body", "fault"),
     [
         ({"Content-Encoding": "gzip"}, b"\x1f\x8b", "compressed (gzip), although identity was requested"),
+        (
+            {"Content-Encoding": "abcdefghijklmnopq"},
+            b"{}",
+            "compressed (abcdefghijklmnop), although identity was requested",
+        ),
         ({"Content-Encoding": " BR "}, b"{}", "compressed (br), although identity was requested"),
         ({}, b'\xef\xbb\xbf{"code": 0, "data": {"success": true}}', "with a byte order mark before its JSON"),
         ({}, b'{"code": 9002, "code": 0, "data": {"success": true}}', "with JSON that has a key twice"),
