@@ -47,4 +47,4 @@ def test_meta_code_counts_inside_9099_alone() -> None:
 
 
 def test_wrong_signature_has_its_code() -> None:
-    assert WRONG_SIGNATURE == 1003  # NXCloud's documentation: "signature error"
+    assert WRONG_SIGNATURE == 1003  # as NXCloud documents it

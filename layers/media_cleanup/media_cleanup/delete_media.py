@@ -1,4 +1,4 @@
-"""Use case of the deletion function: delete a media file, or the media files that an object stood for."""
+"""Use case of the deletion function: delete a media file, or the media files that an object was linked to."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -49,7 +49,7 @@ class DeleteMedia:
         settings: DeleteMediaSettings,
         clients: AwsClients,
         gateway: NxCloudGateway,
-        verifier: AbsenceExperiments,
+        experiments: AbsenceExperiments,
         records: DeletionRecords,
     ) -> None:
         self.settings = settings
@@ -58,7 +58,7 @@ class DeleteMedia:
         self.letter_records = records if settings.outcome_event_bus else None
         self.clients = clients
         self._gateway = gateway
-        self._verification = VerifyAbsence(verifier, records, settings.absence_proof_interval_s)
+        self._verification = VerifyAbsence(experiments, records, settings.absence_proof_interval_s)
         self._records = records
         self.wait_records = WaitRecords(clients, settings.idempotency_table, records.now_s)
         deletions = HourlyDeletions(clients, settings.idempotency_table, settings.max_deletions_per_hour)
@@ -80,22 +80,9 @@ class DeleteMedia:
         )
         credentials = CredentialsStore(clients, settings.secret_id)
         gateway = NxCloudGateway(client, clock, credentials, flow)
-        verifier = AbsenceExperiments(client, credentials, pacer=flow.pacer)
+        experiments = AbsenceExperiments(client, credentials, pacer=flow.pacer)
         records = DeletionRecords(clients, settings.idempotency_table)
-        return cls(settings, clients, gateway, verifier, records)
-
-    def begin_invocation(self, requests: int) -> None:
-        """Begin an invocation with this many requests."""
-        self._gateway.begin_invocation()
-        self._brake.begin_invocation(requests)
-
-    def create_clients(self) -> None:
-        """Create the AWS clients of every deletion; that of SQS is for failed ones."""
-        self.clients.create("dynamodb", "secretsmanager", "s3", *(["events"] if self.event_bus else []))
-
-    def preparations(self) -> tuple[Callable[[], None], ...]:
-        """Return what the first request needs: the records' store, the secret, the clients."""
-        return self._records.prepare, self._gateway.prepare, self.create_clients
+        return cls(settings, clients, gateway, experiments, records)
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result for each media file that is deleted.
@@ -157,6 +144,7 @@ class DeleteMedia:
         return facts
 
     def _media_in(self, labels: dict[str, str]) -> frozenset[Media]:
+        """Return the media files that metadata or tags name; invalid ones keep nothing."""
         media, _ = media_in_labels([labels], self.settings.default_business_phone)
         return frozenset(media)
 
@@ -241,6 +229,19 @@ class DeleteMedia:
         """Remove the links of a media file that is gone, once its event is accepted."""
         if result.is_gone:
             self._remove_links(result, attempt)
+
+    def begin_invocation(self, requests: int) -> None:
+        """Begin an invocation with this many requests."""
+        self._gateway.begin_invocation()
+        self._brake.begin_invocation(requests)
+
+    def create_clients(self) -> None:
+        """Create the AWS clients of every deletion; that of SQS is for failed ones."""
+        self.clients.create("dynamodb", "secretsmanager", "s3", *(["events"] if self.event_bus else []))
+
+    def preparations(self) -> tuple[Callable[[], None], ...]:
+        """Return what the first request needs: the records' store, the secret, the clients."""
+        return self._records.prepare, self._gateway.prepare, self.create_clients
 
 
 def _rejected(detail: str) -> Result:

@@ -35,8 +35,8 @@ class _Verdict:
 class VerifyAbsence:
     """Verifies absence with two proofs, `interval_s` seconds or more apart."""
 
-    def __init__(self, verifier: AbsenceExperiments, records: DeletionRecords, interval_s: float) -> None:
-        self._verifier = verifier
+    def __init__(self, experiments: AbsenceExperiments, records: DeletionRecords, interval_s: float) -> None:
+        self._experiments = experiments
         self._records = records
         self._interval_s = interval_s
 
@@ -70,7 +70,7 @@ class VerifyAbsence:
                     due[each] = age_s is not None
                 if len(due) == MAX_MEDIA:
                     break
-            proof = self._verifier.prove(business_phone, list(due), attempt) if due else Proof()
+            proof = self._experiments.prove(business_phone, list(due), attempt) if due else Proof()
         except DependencyUnavailable as error:
             return dict.fromkeys(media, _not_verified(error)) | waiting
         concluded = {each: self._conclude(each, proof, attempt, proven=due[each]) for each in due}
