@@ -62,9 +62,9 @@ def test_alarm_description_names_first_step_and_page(name: str) -> None:
 
 
 @each_alarm
-def test_alarm_notifies_topic_and_ignores_missing_data(name: str) -> None:
+def test_alarm_notifies_topic_and_no_data_is_no_fault(name: str) -> None:
     alarm = ALARMS[name]
-    assert alarm["TreatMissingData"] == "notBreaching"
+    assert alarm["TreatMissingData"] == ("ignore" if name == "LagAlarm" else "notBreaching")
     topic = {"Fn::If": ["CreatesTopic", {"Ref": "AlarmTopic"}, {"Ref": "AlarmTopicArn"}]}
     actions = [] if name in ROLLBACK else [topic]
     assert alarm.get("AlarmActions", []) == alarm.get("OKActions", []) == actions
