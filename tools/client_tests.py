@@ -14,6 +14,7 @@ from tools.program import ToolError, one_line_errors
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 TESTS = [f"tests/unit/test_{name}.py" for name in ("clock", "errors", "files", "responses", "signing")]
 TESTS += ["tests/integration/test_client.py"]
+LIBRARIES = ["pytest", "pytest-xdist", "hypothesis"]  # xdist for a hook in tests/conftest.py
 # Without the conftest of the functions' tests, which need a newer Python, AWS's libraries, and the client as a folder
 PYTEST = ["-m", "pytest", "-q", "--noconftest", "-p", "tests.conftest", "-o", "pythonpath=.", "-p", "no:cacheprovider"]
 
@@ -35,7 +36,7 @@ def run_tests(python: str, wheel: Path, folder: Path) -> int:
     own = folder / "bin/python"
     commands: list[list[str | Path]] = [
         [UV, "venv", "--quiet", "--python", python, folder],
-        [UV, "pip", "install", "--quiet", "--python", own, wheel, "pytest", "hypothesis"],
+        [UV, "pip", "install", "--quiet", "--python", own, wheel, *LIBRARIES],
     ]
     for command in commands:
         subprocess.run(command, check=True)

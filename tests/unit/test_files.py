@@ -38,7 +38,7 @@ def test_given_name_and_type_come_before_the_path(tmp_path: Path) -> None:
     assert (file.name, file.mime_type) == ("offer.png", "image/webp")
 
 
-def test_stream_is_read_from_its_position_whatever_a_read_returns() -> None:
+def test_stream_is_read_from_its_position_in_any_steps() -> None:
     stream = io.BytesIO(b"headpicture")
     stream.seek(4)
     assert load_file(stream, "house.jpg").content == b"picture"

@@ -414,7 +414,7 @@ def test_role_allows_only_required_actions(role: str, actions: dict[str, object]
     assert wildcards - without_resources == {"ReadObjects", "DecryptObjectsOfTrustedAccounts"}
 
 
-def test_keys_of_other_accounts_are_used_through_s3_of_trusted_ones() -> None:
+def test_keys_of_trusted_accounts_are_used_through_s3_only() -> None:
     condition = permissions("IndexMediaRole")["DecryptObjectsOfTrustedAccounts"]["Condition"]
     assert condition == {
         "StringEquals": {"aws:ResourceAccount": {"Fn::Join": [",", {"Ref": "TrustedAccounts"}]}},  # as it is passed on
