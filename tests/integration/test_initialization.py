@@ -148,21 +148,24 @@ def after_restore() -> Any:  # noqa: ANN401 (the runtime's own list)
     get_after_restore().clear()
 
 
+def run(hooks: list[Any]) -> None:
+    for hook, arguments, _ in hooks:
+        hook(*arguments)
+
+
 def test_snapshot_has_clients_and_no_secret(environment: Environment, after_restore: list[Any]) -> None:
     calls = count_calls(environment.delete_media_clients)
     initialize(delete_media_app.use_case, SNAP_START)
     assert calls == {}
-    [(hook, arguments, _)] = after_restore
-    hook(*arguments)
+    run(after_restore)
     assert calls == {"GetItem": 1, "GetSecretValue": 1}
 
 
 def test_restored_environment_draws_its_own_jitter(environment: Environment, after_restore: list[Any]) -> None:  # noqa: ARG001 (the settings)
     initialize(delete_media_app.use_case, SNAP_START)
     snapshot = random.getstate()
-    [(hook, arguments, _)] = after_restore
-    hook(*arguments)
+    run(after_restore)
     first = random.getstate()
     random.setstate(snapshot)
-    hook(*arguments)
+    run(after_restore)
     assert random.getstate() not in {snapshot, first}

@@ -3,5 +3,5 @@
 import gc
 import os
 
-if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:  # `initialize`, at the end of each entry point, enables it again
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"):  # `initialize`, at the end of each entry point, enables it again
     gc.disable()  # it would look through all objects of the imports for cycles, and find none

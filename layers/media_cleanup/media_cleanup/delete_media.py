@@ -239,9 +239,9 @@ class DeleteMedia:
         """Create the AWS clients of every deletion; that of SQS is for failed ones."""
         self.clients.create("dynamodb", "secretsmanager", "s3", *(["events"] if self.event_bus else []))
 
-    def preparations(self) -> tuple[Callable[[], None], ...]:
-        """Return what the first request needs: the records' store, the secret, the clients."""
-        return self._records.prepare, self._gateway.prepare, self.create_clients
+    def first_calls(self) -> tuple[Callable[[], None], ...]:
+        """Return what connects to DynamoDB, and what reads the secret."""
+        return self._records.prepare, self._gateway.prepare
 
 
 def _rejected(detail: str) -> Result:

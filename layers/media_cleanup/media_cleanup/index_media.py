@@ -40,9 +40,9 @@ class IndexMedia:
         """Create the AWS clients of every link; that of SQS is for deletions and failed requests."""
         self.clients.create("dynamodb", "s3")
 
-    def preparations(self) -> tuple[Callable[[], None], ...]:
-        """Return what the first request needs: the clients, and a connection to DynamoDB."""
-        return self._index.prepare, self.create_clients
+    def first_calls(self) -> tuple[Callable[[], None], ...]:
+        """Return what connects to DynamoDB."""
+        return (self._index.prepare,)
 
     def begin_invocation(self, requests: int) -> None:
         """Do nothing: links are not paced."""

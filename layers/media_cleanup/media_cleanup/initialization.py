@@ -13,7 +13,7 @@ from typing import Protocol
 from media_cleanup.errors import MediaCleanupError
 from media_cleanup.telemetry import logger, masked
 
-Step = Callable[[], object]
+Call = Callable[[], object]
 
 
 class Preparable(Protocol):
@@ -22,8 +22,8 @@ class Preparable(Protocol):
     def create_clients(self) -> None:
         """Create the AWS clients. Makes no call."""
 
-    def preparations(self) -> Sequence[Step]:
-        """Return all steps, which may run side by side; each may raise."""
+    def first_calls(self) -> Sequence[Call]:
+        """Return the calls that fetch what every request needs, or open connections; each may raise."""
 
 
 def initialize(create: Callable[[], Preparable], environment: Mapping[str, str]) -> None:
@@ -34,39 +34,40 @@ def initialize(create: Callable[[], Preparable], environment: Mapping[str, str])
     connections, credentials and random numbers of a snapshot would be those of every execution environment.
     """
     kind = environment.get("AWS_LAMBDA_INITIALIZATION_TYPE")  # set by Lambda
+    if not kind:
+        return
+    calls = _prepare(create)
     if kind == "snap-start":
         from snapshot_restore_py import register_after_restore  # noqa: PLC0415 (only Lambda's runtime has it)
 
-        _run(lambda: create().create_clients())
-        register_after_restore(_prepare_restored, create)
-    elif kind:
-        _prepare(create)
-    if kind:
-        gc.enable()
-        gc.freeze()  # what exists now stays: later collections need not look through it
+        register_after_restore(random.seed)
+        register_after_restore(_make, calls)
+    else:
+        _make(calls)
+    gc.enable()
+    gc.freeze()  # what exists now stays: later collections need not look through it
 
 
-def _prepare_restored(create: Callable[[], Preparable]) -> None:
-    random.seed()
-    _prepare(create)
+def _prepare(create: Callable[[], Preparable]) -> Sequence[Call]:
+    """Create the use case and its clients. Returns the calls to make; none where that failed."""
+    try:
+        use_case = create()
+        use_case.create_clients()
+        return use_case.first_calls()
+    except Exception as error:  # noqa: BLE001 (whatever it is, the first request meets it again, and reports it)
+        _log([error])
+        return ()
 
 
-def _prepare(create: Callable[[], Preparable]) -> None:
-    steps: list[Step] = []
-    _run(lambda: steps.extend(create().preparations()))
-    if steps:
-        _run(*steps)
+def _make(calls: Sequence[Call]) -> None:
+    """Make calls side by side, since they only wait."""
+    with ThreadPoolExecutor() as workers:
+        futures = [workers.submit(call) for call in calls]
+    _log([error for future in futures if (error := future.exception())])
 
 
-def _run(*steps: Step) -> None:
-    """Run steps side by side, since they wait for AWS most of their time. Logs errors in one line, and never raises."""
-    with ThreadPoolExecutor(len(steps)) as workers:
-        errors = [future.exception() for future in [workers.submit(step) for step in steps]]
-    described = [_describe(error) for error in errors if error]
-    if described:
-        logger.warning("initialization_incomplete", extra={"errors": described})
-
-
-def _describe(error: BaseException) -> str | None:
-    """Describe an error by its text only where it is the project's own: others may hold secrets."""
-    return masked(str(error)) if isinstance(error, MediaCleanupError) else type(error).__name__
+def _log(errors: Sequence[BaseException]) -> None:
+    """Log errors in one line, by their text only where they are the project's own: others may hold secrets."""
+    own = [masked(str(error)) if isinstance(error, MediaCleanupError) else type(error).__name__ for error in errors]
+    if own:
+        logger.warning("initialization_incomplete", extra={"errors": own})

@@ -86,9 +86,9 @@ class SweepIndex:
         """Create the AWS clients of every slice; that of SQS is for missed events."""
         self.clients.create("dynamodb", "s3")
 
-    def preparations(self) -> tuple[Callable[[], object], ...]:
-        """Return what the next slice, or the hourly check, needs: the clients, and a connection to DynamoDB."""
-        return self._checkpoints.load, self.create_clients
+    def first_calls(self) -> tuple[Callable[[], object], ...]:
+        """Return what connects to DynamoDB, for the next slice or the hourly check."""
+        return (self._checkpoints.load,)
 
     def sweep_slice(self, deadline: Deadline) -> dict[str, int]:
         """Sweep the next slice, or do nothing until the next pass is due. Returns the counts of its findings.

@@ -2,9 +2,12 @@
 
 from functools import cache
 from ssl import SSLContext
+from threading import Lock
 from typing import Any
 
 from botocore.httpsession import create_urllib3_context
+
+_READING = Lock()  # of two first connections, one waits for the other
 
 
 def read_certificates_once(client: Any) -> None:  # noqa: ANN401 (any client)
@@ -27,8 +30,13 @@ def read_certificates_once(client: Any) -> None:  # noqa: ANN401 (any client)
     session._setup_ssl_cert = set_up_with_shared_context  # noqa: SLF001 (see above)
 
 
-@cache
 def _context(certificates: str) -> SSLContext:
+    with _READING:
+        return _read(certificates)
+
+
+@cache
+def _read(certificates: str) -> SSLContext:
     context: SSLContext = create_urllib3_context()
     context.load_verify_locations(certificates)
     return context
