@@ -416,8 +416,9 @@ def test_role_allows_only_required_actions(role: str, actions: dict[str, object]
 
 def test_keys_of_trusted_accounts_are_used_through_s3_only() -> None:
     condition = permissions("IndexMediaRole")["DecryptObjectsOfTrustedAccounts"]["Condition"]
+    passed_on = {"Fn::Join": [",", {"Ref": "TrustedAccounts"}]}
     assert condition == {
-        "StringEquals": {"aws:ResourceAccount": {"Fn::Join": [",", {"Ref": "TrustedAccounts"}]}},  # as it is passed on
+        "StringEquals": {"aws:ResourceAccount": {"Fn::Split": [",", passed_on]}},
         "StringLike": {"kms:ViaService": "s3.*.amazonaws.com"},
     }
 
