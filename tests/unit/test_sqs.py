@@ -389,3 +389,11 @@ def test_lag_starts_at_the_messages_send_time(handler: FakeHandler, capsys: pyte
     process(handler, record(0, media("deleted"), 3))
     [line] = log_lines(capsys, "media_deletion")
     assert (line["lag_ms"], line["attempt"], line["trigger"], line["message_id"]) == (250, 3, "sqs", "m0")
+
+
+@pytest.mark.parametrize(("age_s", "failed"), [(777_599, ["m0"]), (777_600, [])])
+def test_message_nine_days_old_is_given_up(handler: FakeHandler, age_s: int, failed: list[str]) -> None:
+    event = {"Records": [record(0, media("unavailable"))]}
+    response = process_sqs_batch(event, handler, Context(), lambda: 1_700_000_000 + age_s)
+    assert [failure["itemIdentifier"] for failure in response["batchItemFailures"]] == failed
+    assert len(handler.sqs.sent) == 1 - len(failed)

@@ -215,7 +215,7 @@ class _Experiment:
         upload = (CONTROL, CONTROL_FILE_NAME, "image/png")
         try:
             self.number.control_id = self._call(
-                self.client.upload_media, *upload, reserve_s=PROCESSING_S + 2 * self._paced_call_s
+                self.client.upload_media, *upload, reserve_s=PROCESSING_S + self._paced_call_s + self._paced_call_s
             )
         except NxCloudError as error:
             raise _NoProofError("uploadMedia of the control", error) from None
