@@ -75,6 +75,7 @@ ENVIRONMENT = {
 }
 DAY_S = 24 * 3600
 CHECKPOINT = {"S": "sweep"}
+MAX_STEPS = 10_000  # of a history, far more than any takes
 SLICE_LINKS = 2  # so that a pass takes several slices
 TIME_TO_FINISH_MS = 20_000  # enough for the requests of a slice, and too little for further links
 REFUSED = "media-refused"  # NXCloud refuses its deletion permanently
@@ -176,7 +177,7 @@ class ModelSystem:
                 sqs=SimpleNamespace(send_message=self._send_message),
             ),
         )
-        gateway = cast("NxCloudGateway", SimpleNamespace(delete=self._delete, refusal=lambda _: None))
+        gateway = cast("NxCloudGateway", SimpleNamespace(delete=self._delete, blocking_error=lambda _: None))
         records = cast("DeletionRecords", SimpleNamespace(once=self._once, now_s=lambda: 0.0))
         verifier = cast("AbsenceExperiments", None)  # verification follows a batch, apart from the rules
         index_settings = IndexMediaSettings.from_environment(ENVIRONMENT)
@@ -224,11 +225,14 @@ class ModelSystem:
     def drain(self) -> None:
         """End the outage, and deliver and finish everything, one after another."""
         self.outage = False
-        while self.invocations or self.messages:
+        for _ in range(MAX_STEPS):
             if self.invocations:
                 self.advance(self.invocations[0])
-            else:
+            elif self.messages:
                 self.deliver(self.messages[0])
+            else:
+                return
+        raise AssertionError(f"the queues are not empty after {MAX_STEPS} steps: {self.messages}")
 
     def sweep_whole_index(self) -> None:
         """Finish the current pass of the sweep, sweep once through the whole index, and check for residue."""
