@@ -166,7 +166,6 @@ def test_direct_s3_event_that_fails_reaches_dead_letter_queue(existing_buckets: 
     [
         ("DeletionDeadLettersAlarm", "QueueName", "DeletionDeadLetterQueue"),
         ("IndexDeadLettersAlarm", "QueueName", "IndexDeadLetterQueue"),
-        ("DeletionQueueAgeAlarm", "QueueName", "DeletionQueue"),
         ("IndexQueueAgeAlarm", "QueueName", "IndexQueue"),
         ("DeleteMediaThrottlesAlarm", "FunctionName", "DeleteMediaFunction"),
         ("IndexMediaThrottlesAlarm", "FunctionName", "IndexMediaFunction"),

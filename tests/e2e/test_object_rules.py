@@ -141,6 +141,7 @@ def test_documented_order_leaves_nothing_of_existing_files(cloud: LocalCloud, nx
     eventually(lambda: (estate.left, plain.left) == ({"null below", "current", "daily", "refused"}, {"kept"}))
     eventually(lambda: len(links(stack, estate.bucket)) == 5)  # two of null.jpg, two of daily.jpg, the refused one
 
+    eventually(lambda: "rejected" in {line["outcome"] for line in story(stack, estate.media["refused"])})
     assert sweep(stack) == {"SweptLinks": 6, "SweptGone": 0, "SweptReplaced": 0, "SweptRefused": 1, "SweptUnknown": 0}
     send(stack, {"bucket": estate.bucket, "key": "a/null.jpg", "version_id": "null"})
     eventually(lambda: "null below" not in estate.left)
