@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import cast
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -215,6 +216,13 @@ def test_every_call_of_an_experiment_decides() -> None:
         for answer in UNCLEAR:
             answers: list[Answer] = [*[HONEST] * place, answer]
             assert outcomes_of(answers, 3600.0, 2) == [Outcome.UNAVAILABLE] * 2, f"call {place}: {answer!r}"
+
+
+@pytest.mark.parametrize("question", [0, 4, 7])  # of the first media file in "mmUFmmFmmFDM"
+def test_media_found_once_in_the_second_proof_is_not_gone(question: int) -> None:
+    first, deletions = 2 + len("mmUFmmFmmFDM"), 2
+    answers: list[Answer] = [*[HONEST] * (first + deletions + question), SUCCESS]
+    assert outcomes_of(answers, 3600.0, 2) == [Outcome.UNAVAILABLE] * 2
 
 
 def test_media_found_in_between_needs_two_new_proofs() -> None:
