@@ -41,7 +41,7 @@ class Abroad:
             service,  # type: ignore[call-overload]  # the overloads need literals
             endpoint_url=cloud.url,
             region_name=FAR,
-            aws_access_key_id=self.account,  # by which the local cloud tells accounts apart
+            aws_access_key_id=self.account,  # which identifies the account in the local cloud
             aws_secret_access_key="local",  # noqa: S106 (the local cloud's root credentials)
             verify=str(cloud.certificate),
         )
