@@ -126,7 +126,7 @@ def publish(
 
     errors = send_in_batches([len(item.event.detail.encode()) for item in items], send, deadline)
     for error in sorted(set(errors.values())):
-        logger.error("outcome_event_not_accepted", extra={"error": error, "event_bus": event_bus})
+        logger.warning("outcome_event_not_accepted", extra={"error": error, "event_bus": event_bus})
     accepted = [item for number, item in enumerate(items) if number not in errors]
     with ThreadPoolExecutor(handler.settings.concurrent_calls) as workers:
         for future in [workers.submit(handler.on_event_accepted, item.result, item.attempt) for item in accepted]:
