@@ -49,7 +49,7 @@ test: $(DEV) $(CLOUD) ## Run all tests except those that need Docker
 	$(PYTEST) --cov --numprocesses auto --dist loadfile --no-loadscope-reorder # long files first
 
 test-fast: $(DEV) $(CLOUD) ## Run the unit and integration tests
-	$(PYTEST) --numprocesses auto --dist loadfile tests/unit tests/integration
+	$(PYTEST) --numprocesses $$(getconf _NPROCESSORS_ONLN) --dist load tests/unit tests/integration
 
 test-client: $(DEV) ## Test the client's package on each Python from 3.10 to 3.14 that this machine has
 	@UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}" $(BIN)/python -m tools.client_tests $(if $(ALL),--all)
