@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
@@ -25,7 +26,8 @@ _OWN_HEADERS = {"content-length", "transfer-encoding", "connection"}
 class FaultProxy:
     """A proxy in front of the local cloud, as a context manager; `faults_enabled` turns its faults on.
 
-    `kill_share` is the share of calls whose calling process is killed, before or after AWS has carried out the call.
+    `kill_share` is the share of calls whose calling process is killed, before or after AWS has carried out the call:
+    one call in each run of 1 / `kill_share`.
     `repeats_allowed` holds the ids of the idempotency records whose media files may be deleted once more: a fault or a
     kill came between NXCloud's confirmation and its record.
     """
@@ -37,8 +39,8 @@ class FaultProxy:
         self.kills: Counter[str] = Counter()
         self.repeats_allowed: set[str] = set()
         self._in_progress: set[str] = set()
-        self._kill_share = kill_share
         self._random = Random(seed)  # noqa: S311 (repeatable on purpose)
+        self._kill_due = _one_in_each(round(1 / kill_share), self._random)
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -54,10 +56,11 @@ class FaultProxy:
     def draw_fault(self, operation: str) -> str:
         """Draw the fault of a call, or "none"."""
         with self._lock:
-            drawn = self._random.random() if self.faults_enabled else 1.0
-            if drawn < self._kill_share:
+            if not self.faults_enabled:
+                return "none"
+            if next(self._kill_due):
                 return self._random.choice(["killed before", "killed after"])
-            if drawn < self._kill_share + FAULT_SHARE:
+            if self._random.random() < FAULT_SHARE:
                 fault = self._random.choice(["throttled", "failed", "lost"])
                 self.faults[f"{operation} {fault}"] += 1
                 return fault
@@ -86,6 +89,13 @@ class FaultProxy:
             self.kills[f"{when} {operation}"] += 1
         with contextlib.suppress(ProcessLookupError):
             os.kill(process_id, signal.SIGKILL)
+
+
+def _one_in_each(count: int, random: Random) -> Iterator[bool]:
+    """One True in each `count` values, at a random place."""
+    while True:
+        due = random.randrange(count)
+        yield from (number == due for number in range(count))
 
 
 def record_id(business_phone: str, media_id: str) -> str:

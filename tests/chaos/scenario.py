@@ -25,7 +25,8 @@ from tests.chaos.plan import PHONES, Action, Plan, draw_plan
 
 SENDERS = 4
 ROTATION_GAP_S = 1.5
-THROTTLED_RATE, THROTTLED_BURST = 5.0, 2
+THROTTLED_RATE, THROTTLED_BURST = 2.0, 1
+MAX_PHASE_S = 30  # a slow machine may take as long until a call meets the fault of a phase
 EXPIRED_EACH = 12  # of the media files to delete
 MIN_DELETIONS_PER_HOUR = 25
 KILL_SHARE, SMALL_KILL_SHARE = 0.003, 0.01
@@ -93,10 +94,11 @@ class Scenario:
         provider = self.fake_nxcloud.provider
         for number, (style, reply) in enumerate(THROTTLING.items()):
             provider.rate_limit = RateLimit(THROTTLED_RATE, THROTTLED_BURST, reply)
-            self._phase(f"throttling: {style}", first[number :: len(THROTTLING)], seconds / len(THROTTLING))
+            actions = first[number :: len(THROTTLING)]
+            self._phase(f"throttling: {style}", actions, seconds / len(THROTTLING), trouble="throttled")
         provider.rate_limit = None
         provider.out_of_order = {PHONES[0]}
-        self._phase("one number out of order", second, seconds)
+        self._phase("one number out of order", second, seconds, trouble="number out of order")
         provider.out_of_order = set()
         for action in ACTIONS:
             provider.refused_actions = {action: 1005}
@@ -114,14 +116,20 @@ class Scenario:
             time.sleep(TICK_S)  # the local cloud works in the background
         return 0
 
-    def _phase(self, name: str, actions: list[Action], seconds: float) -> None:
-        """Carry out these actions; the phase takes at least `seconds`."""
-        until = time.monotonic() + seconds
+    def _phase(self, name: str, actions: list[Action], seconds: float, trouble: str = "") -> None:
+        """Carry out these actions. The phase takes at least `seconds`, and until a call meets the trouble."""
+        started, met_before = time.monotonic(), self._met(trouble)
         self.report_progress(name, self._deleted())
         _run_concurrently(self._carry_out, actions)
-        while (left := until - time.monotonic()) > 0:
+        while (passed := time.monotonic() - started) < seconds or (
+            trouble and self._met(trouble) == met_before and passed < MAX_PHASE_S
+        ):
             self.report_progress(name, self._deleted())
-            time.sleep(min(TICK_S, left))  # the phase takes its time
+            time.sleep(TICK_S)  # the phase takes its time
+
+    def _met(self, trouble: str) -> int:
+        """How many calls have met this trouble of NXCloud."""
+        return self.fake_nxcloud.provider.troubles[trouble]
 
     def _carry_out(self, action: Action) -> None:
         if action.queue:
