@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,12 @@ class LocalCloud:
             "AWS_SECRET_ACCESS_KEY": "local",
         } | ({"AWS_CA_BUNDLE": str(self.certificate)} if self.certificate else {})
 
-    def client(
-        self,
-        service: str,
-        access_key: str = "local",
-        access_secret: str = "local",  # noqa: S107 (the local cloud's root credentials)
-        session_token: str | None = None,
-    ) -> Any:  # noqa: ANN401 (boto3 creates clients at run time)
-        """Create a boto3 client of a service, by default with the root credentials."""
+    def client(self, service: str) -> Any:  # noqa: ANN401 (boto3 creates clients at run time)
+        """Return the boto3 client of a service with the root credentials."""
+        return _root_client(self, service)
+
+    def client_of(self, service: str, access_key: str, access_secret: str, session_token: str | None = None) -> Any:  # noqa: ANN401 (as above)
+        """Create a boto3 client of a service with these credentials."""
         return boto3.client(
             service,  # type: ignore[call-overload]  # the overloads need literals
             endpoint_url=self.url,
@@ -58,6 +57,11 @@ class LocalCloud:
             aws_session_token=session_token,
             verify=str(self.certificate) if self.certificate else None,
         )
+
+
+@cache
+def _root_client(cloud: LocalCloud, service: str) -> Any:  # noqa: ANN401 (as above)
+    return cloud.client_of(service, "local", "local")
 
 
 @contextmanager

@@ -32,6 +32,8 @@ def function_for(event: Path) -> str:
 ALARM_ARN = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
 ROLE_ARN = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}"
 
+OFTEN = {"Delay": 0.1, "MaxAttempts": 600}
+PACKAGES = "sam-packages"
 BUILT = ROOT / ".aws-sam/build/template.yaml"
 
 
@@ -97,7 +99,7 @@ def sam(*arguments: str, environment: dict[str, str] | None = None) -> str:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0", **(environment or {})},
+        env={**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2", **(environment or {})},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -173,6 +175,48 @@ def deploy(cloud: LocalCloud, name: str, template: Path = BUILT, /, **parameters
         *(f"{key}={value}" for key, value in parameters.items()),
         environment=cloud.environment,
     )
+    return _describe(cloud, name)
+
+
+def create_stack(cloud: LocalCloud, name: str, /, **parameters: str) -> Stack:
+    """Creates a stack from what was built, without `sam deploy`, which takes eight times as long."""
+    formation = cloud.client("cloudformation")
+    change_set = {"StackName": name, "ChangeSetName": "create"}
+    formation.create_change_set(
+        **change_set,
+        ChangeSetType="CREATE",
+        TemplateBody=_package(cloud),
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+    )
+    formation.get_waiter("change_set_create_complete").wait(**change_set, WaiterConfig=OFTEN)
+    formation.execute_change_set(**change_set)
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=OFTEN)
+    return _describe(cloud, name)
+
+
+@cache
+def _package(cloud: LocalCloud) -> str:
+    """The template that `sam package` makes of what was built; its files are in a bucket of the local cloud."""
+    cloud.client("s3").create_bucket(Bucket=PACKAGES)
+    packaged = BUILT.with_name(f"packaged-{os.getpid()}.yaml")
+    sam(
+        "package",
+        "--template-file",
+        str(for_local_cloud(BUILT)),
+        "--s3-bucket",
+        PACKAGES,
+        "--region",
+        REGION,
+        "--output-template-file",
+        str(packaged),
+        environment=cloud.environment,
+    )
+    return packaged.read_text()
+
+
+def _describe(cloud: LocalCloud, name: str) -> Stack:
+    """A stack that is there."""
     formation = cloud.client("cloudformation")
     outputs = formation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
     return Stack(

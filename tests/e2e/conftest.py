@@ -10,13 +10,13 @@ import pytest
 
 from localdev.cloud import LocalCloud, local_cloud
 from localdev.fake_nxcloud import FakeNxCloud
-from localdev.stack import Stack, build, deploy
+from localdev.stack import Stack, build, create_stack
 from tests.conftest import CREDENTIALS, PHONE
 
 Found = TypeVar("Found")
 PATIENCE_S = 60.0
 SOON_S = 20  # longer than a cold start on a busy machine takes, which would otherwise see its message delivered twice
-TICK_S = 0.05
+FIRST_TICK_S, MAX_TICK_S = 0.05, 0.5
 BUCKETS = "team-*"
 FURTHER_BUCKETS = "photos-*"
 ROLES = ("DeleteMediaRole", "IndexMediaRole", "SweepIndexRole")
@@ -60,8 +60,8 @@ def existing_buckets(cloud: LocalCloud, nxcloud: FakeNxCloud) -> Stack:
 
 
 def deployed(cloud: LocalCloud, nxcloud: FakeNxCloud, name: str, **parameters: str) -> Stack:
-    """A deployed stack with its credentials."""
-    stack = deploy(cloud, name, NxCloudBaseUrl=nxcloud.url, **parameters)
+    """A new stack with its credentials."""
+    stack = create_stack(cloud, name, NxCloudBaseUrl=nxcloud.url, **parameters)
     stack.store_credentials(CREDENTIALS.access_key, CREDENTIALS.access_secret)
     redeliver_after(stack, SOON_S)
     for role, policy, document in policies(stack):
@@ -111,11 +111,12 @@ def redeliver_after(stack: Stack, seconds: int) -> None:
 
 def eventually(look: Callable[[], Found | None], patience_s: float = PATIENCE_S) -> Found:
     """What look finds, as soon as it finds something; fails the test when patience ends."""
-    until = time.monotonic() + patience_s
+    until, tick_s = time.monotonic() + patience_s, FIRST_TICK_S
     while time.monotonic() < until:
         if found := look():
             return found
-        time.sleep(TICK_S)  # the local cloud works in the background
+        time.sleep(tick_s)  # the local cloud works in the background
+        tick_s = min(1.2 * tick_s, MAX_TICK_S)
     pytest.fail(f"nothing happened within {patience_s:g} s")
 
 

@@ -59,7 +59,7 @@ class Store:
         iam.update_assume_role_policy(RoleName=self.ids[role], PolicyDocument=json.dumps(trust))
         arn = found["Arn"]
         keys = self.cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="a-service")["Credentials"]
-        return self.cloud.client(service, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+        return self.cloud.client_of(service, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
     def deliver(self, event: dict[str, Any]) -> None:
         """Send an event to the stream, as EventBridge does."""

@@ -129,7 +129,7 @@ class Stage:
         cloud = self.stack.cloud
         arn = cloud.client("iam").get_role(RoleName=self.stack.resources[role])["Role"]["Arn"]
         keys = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="a-service")["Credentials"]
-        return cloud.client(service, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+        return cloud.client_of(service, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
     def decides(self, role: str, action: str) -> str:
         """IAM's decision about an action of a role, for a service that the local cloud does not have."""
@@ -448,7 +448,7 @@ class AccountUser:
     keys: dict[str, str]
 
     def client(self, service: str, protocol: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
-        client = self.cloud.client(service, **self.keys)
+        client = self.cloud.client_of(service, **self.keys)
 
         def claim(request: Any, **_: object) -> None:  # noqa: ANN401 (botocore's request)
             request.headers["X-Forwarded-Proto"] = protocol

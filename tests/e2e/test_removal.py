@@ -6,7 +6,7 @@ import pytest
 
 from localdev.cloud import LocalCloud
 from localdev.fake_nxcloud import FakeNxCloud
-from localdev.stack import Stack
+from localdev.stack import Stack, deploy
 from tests.conftest import PHONE
 from tests.e2e.commands import run
 from tests.e2e.conftest import deployed, eventually, send, story
@@ -103,7 +103,7 @@ def test_removed_stack_is_succeeded_by_one_with_its_data(cloud: LocalCloud, nxcl
 
     # The index, restored from a point in time
     restore(cloud, tables["MediaIndexTable"], "restored-media-index")
-    third = deployed(cloud, nxcloud, "returning", MediaIndexTableName="restored-media-index", **adopt)
+    third = deploy(cloud, "returning", NxCloudBaseUrl=nxcloud.url, MediaIndexTableName="restored-media-index", **adopt)
     s3.delete_object(Bucket=bucket, Key="restored.png")
     eventually(lambda: (PHONE, restored_media) not in nxcloud.provider.media)
     assert story(third, restored_media)[-1]["outcome"] == "deleted"
