@@ -3,11 +3,17 @@
 MiniStack 1.5.33 gives the number of an object's tags for GET alone; S3 gives it for HEAD, too. It finds no tags of
 versions under a delete marker; S3 does. It waits 50 ms for the log lines of an invocation, and on a busy machine loses
 those that come later. It sends no events to buses of other accounts and Regions, and CloudFormation in it knows no
-policies of buses.
+policies of buses. It unpacks a layer's thousand files anew for each execution environment.
 """
 
+import hashlib
+import tempfile
+import threading
+import zipfile
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 s3: Any = import_module("ministack.services.s3")  # not installed where types are checked
@@ -95,10 +101,30 @@ def delete_event_bus_policy(name: str, properties: Mapping[str, Any]) -> None:
         policies[bus]["Statement"] = [one for one in policies[bus]["Statement"] if one["Sid"] != name]
 
 
+class LayerFile(zipfile.ZipFile):
+    """A zip file that unpacks a layer once; each further execution environment gets a link to it."""
+
+    _unpacking = threading.Lock()
+
+    def extractall(self, path: Any = None, *_: Any) -> None:  # noqa: ANN401 (MiniStack has no types)
+        """Unpack as MiniStack asks; a layer, which it wants in a folder layer_<number>, by a link."""
+        folder = Path(path)
+        if not folder.name.startswith("layer_"):
+            super().extractall(folder)
+            return
+        unpacked = Path(tempfile.gettempdir(), hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest())
+        with self._unpacking:
+            if not unpacked.exists():
+                super().extractall(unpacked)
+        folder.rmdir()
+        folder.symlink_to(unpacked)
+
+
 if __name__ == "__main__":
     s3._head_object = head_object_with_tag_count  # noqa: SLF001 (as above)
     s3._get_object_tagging = get_object_tagging_of_any_version  # noqa: SLF001 (as above)
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = LOG_WAITS_S  # noqa: SLF001 (as above)
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": LayerFile})
     eventbridge._dispatch_to_event_bus = dispatch_to_event_bus_anywhere  # noqa: SLF001 (as above)
     provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {  # noqa: SLF001 (as above)
         "create": put_event_bus_policy,
