@@ -293,7 +293,7 @@ def test_bug_in_finishing_a_message_fails_no_other(handler: FakeHandler, capsys:
     assert process(handler, record(0, media("bug")), record(1, media("deleted"))) == ["m0"]
     [line] = log_lines(capsys, "message_processing_failed")
     assert line["message_id"] == "m0"
-    assert line["error"].startswith("KeyError in report, line ")
+    assert line["error"].startswith("KeyError in _count, line ")
     assert "secret" not in json.dumps(line)
 
 
