@@ -102,22 +102,16 @@ class DeleteMedia:
         obj = deletion.obj
         if not obj.key.startswith(self.settings.object_key_prefix):
             return [Result(outcome=Outcome.SKIPPED, reason=Reason.OUTSIDE_PREFIX)]
-        try:
-            in_key = media_in_key(obj.key, self.settings.object_key_pattern, self.settings.default_business_phone)
-            results = []
-        except InvalidMediaError as error:
-            in_key = None
-            results = [Result(outcome=Outcome.REJECTED, reason=Reason.INVALID_KEY, detail=str(error))]
-
+        in_key, rejected = self._media_in_key(obj.key)
         facts = self._gather(deletion, in_key)
         decision = decide(deletion, facts)
         self._carry_over(decision.carried_over, facts.current, attempt)
+        results = []
         for media in sorted(decision.to_delete, key=lambda media: media.media_id):
-            links = tuple(link for link in facts.links if link.media == media)
-            result = replace(self._delete(media, attempt), links=links)
+            result = replace(self._delete(media, attempt), links=facts.links_to(media))
             self._update_links(result, attempt)
             results.append(result)
-        return results or [Result(outcome=Outcome.SKIPPED, reason=decision.reason, media=in_key)]
+        return rejected + results or [Result(outcome=Outcome.SKIPPED, reason=decision.reason, media=in_key)]
 
     def _gather(self, deletion: ObjectDeletion, in_key: Media | None) -> Facts:
         """Read the facts: links, HEAD, links once more, and tags where they may keep what would be deleted."""
@@ -135,11 +129,6 @@ class DeleteMedia:
                 raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while its tags were read")
             facts = with_tags(facts, self._media_in(tags))
         return facts
-
-    def _media_in(self, labels: dict[str, str]) -> frozenset[Media]:
-        """Return the media files that metadata or tags name; invalid ones keep nothing."""
-        media, _ = media_in_labels([labels], self.settings.default_business_phone)
-        return frozenset(media)
 
     def _delete(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""
@@ -160,6 +149,18 @@ class DeleteMedia:
         if error := self._gateway.blocking_error(attempt) or self._brake.limit_error():
             return self._records.get_confirmed(media) or Result.unavailable(error, media)
         return None
+
+    def _media_in_key(self, key: str) -> tuple[Media | None, list[Result]]:
+        """Return the media file that a key names, or the result of an invalid name."""
+        try:
+            return media_in_key(key, self.settings.object_key_pattern, self.settings.default_business_phone), []
+        except InvalidMediaError as error:
+            return None, [Result(outcome=Outcome.REJECTED, reason=Reason.INVALID_KEY, detail=str(error))]
+
+    def _media_in(self, labels: dict[str, str]) -> frozenset[Media]:
+        """Return the media files that metadata or tags name; invalid ones keep nothing."""
+        media, _ = media_in_labels([labels], self.settings.default_business_phone)
+        return frozenset(media)
 
     def _carry_over(self, links: Sequence[Link], current: CurrentObject | None, attempt: Attempt) -> None:
         """Link the current object to what it keeps, then remove the old links whose objects are missing.

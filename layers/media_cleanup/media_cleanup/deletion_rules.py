@@ -67,6 +67,10 @@ class Facts:
     current: CurrentObject | None = None
     links_after_head: Collection[Link] = ()
 
+    def links_to(self, media: Media) -> tuple[Link, ...]:
+        """Return the key's links to a media file."""
+        return tuple(link for link in self.links if link.media == media)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

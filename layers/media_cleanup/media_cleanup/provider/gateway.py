@@ -82,15 +82,7 @@ class NxCloudGateway:
             response = self._call_with_recovery(credentials, deletion)
         except NxCloudError as error:
             return _failure(deletion, error)
-        return Result(
-            outcome=Outcome.DELETED,
-            media=media,
-            provider_code=response.code,
-            provider_message=response.message,
-            http_status=response.http_status,
-            latency_ms=deletion.latency_ms,
-            confirmed_ms=system_clock_ms(),
-        )
+        return _success(deletion, response)
 
     def _call_with_recovery(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
         """Call NXCloud, and once more after correcting the clock or reading the credentials again."""
@@ -120,6 +112,18 @@ class NxCloudGateway:
                 )
             finally:
                 deletion.latency_s += self._flow.clock() - asked_at
+
+
+def _success(deletion: _Deletion, response: ApiResponse) -> Result:
+    return Result(
+        outcome=Outcome.DELETED,
+        media=deletion.media,
+        provider_code=response.code,
+        provider_message=response.message,
+        http_status=response.http_status,
+        latency_ms=deletion.latency_ms,
+        confirmed_ms=system_clock_ms(),
+    )
 
 
 def _failure(deletion: _Deletion, error: NxCloudError) -> Result:

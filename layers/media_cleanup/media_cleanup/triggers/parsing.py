@@ -108,6 +108,27 @@ def parse_payload(payload: object, default_business_phone: str | None) -> list[R
         return [Request(Malformed(str(error)), origin=_origin_of_message(content))]
 
 
+def _parse_s3_record(record: Mapping[str, Any]) -> Request:
+    version, name = record.get("eventVersion", S3_EVENT_MAJOR_VERSION), record.get("eventName")
+    if str(version).partition(".")[0] != S3_EVENT_MAJOR_VERSION:
+        raise MalformedError(f"an S3 event of version {version}; version {S3_EVENT_MAJOR_VERSION} is understood")
+    if not isinstance(name, str):
+        raise MalformedError("an S3 event without its eventName")
+    family, _, kind = name.removeprefix("s3:").partition(":")
+    bucket, obj = _bucket_and_object(record.get("s3"))
+    event = _object_event(
+        _EVENT_TYPES.get(family) or _event_type(f"{family}:{kind}"),
+        name,
+        {"bucket": bucket, "key": _form_decode(obj.get("key")), "version_id": obj.get("versionId")},
+        obj.get("eTag"),
+        obj.get("sequencer"),
+        delete_marker=kind == "DeleteMarkerCreated",
+    )
+    reason = _LIFECYCLE_EXPIRATION if family == "LifecycleExpiration" else None  # other events name none
+    origin = Origin(_version_id(obj.get("versionId")), _principal_id(record.get("userIdentity")), reason)
+    return Request(event, _unix_ms(record.get("eventTime")), origin=origin)
+
+
 def _unwrap(payload: object) -> Any:  # noqa: ANN401 (any JSON)
     """Remove all envelopes around a payload."""
     for _ in range(MAX_ENVELOPES):
@@ -132,27 +153,6 @@ def _parse_part(record: object, default_business_phone: str | None) -> list[Requ
         replace(request, message=request.message or message)
         for request in parse_payload(message, default_business_phone)
     ]
-
-
-def _parse_s3_record(record: Mapping[str, Any]) -> Request:
-    version, name = record.get("eventVersion", S3_EVENT_MAJOR_VERSION), record.get("eventName")
-    if str(version).partition(".")[0] != S3_EVENT_MAJOR_VERSION:
-        raise MalformedError(f"an S3 event of version {version}; version {S3_EVENT_MAJOR_VERSION} is understood")
-    if not isinstance(name, str):
-        raise MalformedError("an S3 event without its eventName")
-    family, _, kind = name.removeprefix("s3:").partition(":")
-    bucket, obj = _bucket_and_object(record.get("s3"))
-    event = _object_event(
-        _EVENT_TYPES.get(family) or _event_type(f"{family}:{kind}"),
-        name,
-        {"bucket": bucket, "key": _form_decode(obj.get("key")), "version_id": obj.get("versionId")},
-        obj.get("eTag"),
-        obj.get("sequencer"),
-        delete_marker=kind == "DeleteMarkerCreated",
-    )
-    reason = _LIFECYCLE_EXPIRATION if family == "LifecycleExpiration" else None  # other events name none
-    origin = Origin(_version_id(obj.get("versionId")), _principal_id(record.get("userIdentity")), reason)
-    return Request(event, _unix_ms(record.get("eventTime")), origin=origin)
 
 
 def _principal_id(user_identity: object) -> str | None:
