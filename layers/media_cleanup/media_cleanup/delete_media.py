@@ -91,13 +91,13 @@ class DeleteMedia:
         """
         match action:
             case ObjectEvent(ObjectEventType.REMOVED | ObjectEventType.REQUESTED, _, S3Object() as obj):
-                return self._delete_media_of(ObjectDeletion(obj, action.sequencer), attempt)
+                return self._delete_media_files_of(ObjectDeletion(obj, action.sequencer), attempt)
             case Media():
                 return [self._delete(action, attempt)]
             case _:
                 return [_no_deletion(action)]
 
-    def _delete_media_of(self, deletion: ObjectDeletion, attempt: Attempt) -> list[Result]:
+    def _delete_media_files_of(self, deletion: ObjectDeletion, attempt: Attempt) -> list[Result]:
         """Delete the media files that an object stood for, except those of the current object."""
         obj = deletion.obj
         if not obj.key.startswith(self.settings.object_key_prefix):
@@ -120,14 +120,14 @@ class DeleteMedia:
         head = self._objects.head(obj.without_version) if links or in_key else None
         if head is None:
             return Facts(links, in_key)
-        current = CurrentObject(head.obj.without_null_version, head.content, self._media_in(head.metadata))
+        current = CurrentObject(head.obj.without_null_version, head.content, self._media_files_in(head.metadata))
         # A link that was written between the first read and the HEAD counts
         facts = Facts(links, in_key, current, self._index.get_links(obj) if links else ())
         if head.has_tags and decide(deletion, facts).to_delete:
             tags = self._objects.tags(head.obj)
             if tags is None:
                 raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while its tags were read")
-            facts = with_tags(facts, self._media_in(tags))
+            facts = with_tags(facts, self._media_files_in(tags))
         return facts
 
     def _delete(self, media: Media, attempt: Attempt) -> Result:
@@ -157,10 +157,10 @@ class DeleteMedia:
         except InvalidMediaError as error:
             return None, [Result(outcome=Outcome.REJECTED, reason=Reason.INVALID_KEY, detail=str(error))]
 
-    def _media_in(self, labels: dict[str, str]) -> frozenset[Media]:
+    def _media_files_in(self, labels: dict[str, str]) -> frozenset[Media]:
         """Return the media files that metadata or tags name; invalid ones keep nothing."""
-        media, _ = media_in_labels([labels], self.settings.default_business_phone)
-        return frozenset(media)
+        media_files, _ = media_in_labels([labels], self.settings.default_business_phone)
+        return frozenset(media_files)
 
     def _carry_over(self, links: Sequence[Link], current: CurrentObject | None, attempt: Attempt) -> None:
         """Link the current object to what it keeps, then remove the old links whose objects are missing.
