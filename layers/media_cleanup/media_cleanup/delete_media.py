@@ -85,10 +85,7 @@ class DeleteMedia:
         return cls(settings, clients, gateway, experiments, records)
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
-        """Handle a request; one result for each media file that is deleted.
-
-        Raises DependencyUnavailable and RequestRejectedError.
-        """
+        """Handle a request; one result for each media file. Raises DependencyUnavailable and RequestRejectedError."""
         match action:
             case ObjectEvent(ObjectEventType.REMOVED | ObjectEventType.REQUESTED, _, S3Object() as obj):
                 return self._delete_media_files_of(ObjectDeletion(obj, action.sequencer), attempt)

@@ -109,6 +109,7 @@ def parse_payload(payload: object, default_business_phone: str | None) -> list[R
 
 
 def _parse_s3_record(record: Mapping[str, Any]) -> Request:
+    """Parse a record of S3's own notifications, which form-encode keys."""
     version, name = record.get("eventVersion", S3_EVENT_MAJOR_VERSION), record.get("eventName")
     if str(version).partition(".")[0] != S3_EVENT_MAJOR_VERSION:
         raise MalformedError(f"an S3 event of version {version}; version {S3_EVENT_MAJOR_VERSION} is understood")

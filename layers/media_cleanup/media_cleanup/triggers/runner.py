@@ -84,8 +84,7 @@ def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -
     except RequestRejectedError as error:
         results = [Result.rejected(error)]
     except Exception as error:  # noqa: BLE001 (a bug: its location is reported, its text may hold secrets)
-        location = error_location(error)
-        results = [Result(outcome=Outcome.UNAVAILABLE, reason=Reason.INTERNAL_ERROR, detail=location)]
+        results = [Result(outcome=Outcome.UNAVAILABLE, reason=Reason.INTERNAL_ERROR, detail=error_location(error))]
     return [result.of_request(request) for result in results]
 
 
