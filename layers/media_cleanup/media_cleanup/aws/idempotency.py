@@ -75,8 +75,8 @@ class DeletionRecords:
             self.confirm(media, result.confirmation)
             return
         self._release(media)
-        if result and result.reason is Reason.REFUSED_BY_PROVIDER:
-            self._put_refusal(media, attempt, result)
+        if result and result.reason is Reason.REFUSED_BY_PROVIDER and attempt.message_id:
+            self._put_refusal(media, attempt.message_id, result)
 
     def get_confirmed(self, media: Media) -> Result | None:
         """Return the result for a media file that is recorded as gone, or None."""
@@ -109,17 +109,15 @@ class DeletionRecords:
             return None
         return Result(outcome=Outcome.REJECTED, reason=Reason.REFUSED_BY_PROVIDER, media=media, **facts)
 
-    def _put_refusal(self, media: Media, attempt: Attempt, result: Result) -> None:
+    def _put_refusal(self, media: Media, message_id: str, result: Result) -> None:
         """Record a permanent refusal for as long as the message may be redelivered. A failing write is logged."""
-        if attempt.message_id is None:
-            return
         facts = {
             "provider_code": result.provider_code,
             "provider_message": result.provider_message,
             "http_status": result.http_status,
         }
         try:
-            self._refusals.save_success(_data(media, attempt.message_id), result=facts)
+            self._refusals.save_success(_data(media, message_id), result=facts)
         except AWS_ERRORS as error:
             extra = {"error": describe_error(error), "media_id": media.media_id}
             logger.warning("idempotency_record_not_saved", extra=extra)
