@@ -68,6 +68,7 @@ def process_sqs_batch(
 def _parse_messages(
     records: Sequence[dict[str, Any]], handler: RequestHandler, deadline: Deadline, now_s: float
 ) -> list[_Message]:
+    """Parse SQS's records; `reserve_ms` of the time left are for the log lines of all requests."""
     requests = [parse_body(record.get("body"), handler.settings.default_business_phone) for record in records]
     reserve_ms = FINISH_MS_PER_REQUEST * sum(map(len, requests))
     return [
