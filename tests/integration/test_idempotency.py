@@ -213,7 +213,7 @@ def test_proof_is_removed(environment: Environment) -> None:
     ("operation", "use"),
     [
         ("GetItem", lambda records: records.get_proof_age_s(MEDIA)),
-        ("GetItem", lambda records: records.get_refusal(MEDIA, "message-0")),
+        ("GetItem", lambda records: records.once(MEDIA, Attempt(2, Context(), "message-0"), no_call)),
         ("UpdateItem", lambda records: records.put_proof(MEDIA)),
         ("DeleteItem", lambda records: records.remove_proof(MEDIA)),
     ],

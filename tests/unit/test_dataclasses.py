@@ -17,6 +17,7 @@ MODULES = [
 ]
 MUTABLE = {
     "media_cleanup.sweep_index._Slice",  # the findings of a slice, counted up while it is scanned
+    "media_cleanup.triggers.sqs._Message",  # how the batch ends for it
     "media_cleanup.provider.gateway._Deletion",  # the time of its calls
     # The state of a business phone or of credentials, kept for the life of the execution environment
     "media_cleanup.provider.absence._PhoneState",

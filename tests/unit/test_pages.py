@@ -1,13 +1,21 @@
-"""The pages of the documentation name paths, outcomes and reasons that exist."""
+"""The pages of the documentation name paths, functions, outcomes and reasons that exist."""
 
+import ast
 import re
+from pathlib import Path
 
 import pytest
 
 from localdev.cloud import ROOT
 from media_cleanup.outcome import Outcome, Reason
 
-FOLDERS = (ROOT, ROOT / "layers/media_cleanup/media_cleanup", ROOT / "layers/nxcloud/nxcloud")
+FOLDERS = (
+    ROOT,
+    ROOT / "layers/media_cleanup/media_cleanup",
+    ROOT / "layers/nxcloud/nxcloud",
+    ROOT / "layers/nxcloud",
+)
+MAX_FILES, MAX_LINES = 10, 230  # that are read in about ten minutes
 
 
 @pytest.mark.parametrize(
@@ -17,6 +25,22 @@ def test_each_path_named_in_page_exists(page: str) -> None:
     paths = re.findall(r"`([a-z_0-9/]+(?:\.py|\.md|\.yaml|/))`", (ROOT / page).read_text())
     assert paths
     assert [path for path in paths if not any((folder / path).exists() for folder in FOLDERS)] == []
+
+
+def function_lines(path: Path, name: str) -> int:
+    """The number of a function's lines, with its decorators."""
+    functions = [each for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, ast.FunctionDef)]
+    [function] = [each for each in functions if each.name == name]
+    first = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
+    return (function.end_lineno or first) - first + 1
+
+
+def test_call_chain_of_code_tour_exists_and_is_short() -> None:
+    chain = (ROOT / "docs/code-tour.md").read_text().partition("\n```\n")[2].partition("\n```\n")[0]
+    lines = [line.split(maxsplit=1) for line in chain.splitlines()]
+    assert len({file for file, _ in lines}) <= MAX_FILES
+    paths = [(next(folder / file for folder in FOLDERS if (folder / file).exists()), names) for file, names in lines]
+    assert sum(function_lines(path, name) for path, names in paths for name in names.split(" → ")) <= MAX_LINES
 
 
 def test_outcomes_page_lists_each_outcome_and_reason() -> None:

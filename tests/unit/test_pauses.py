@@ -1,11 +1,22 @@
 """Pauses after refused credentials: as wide as the refusal, a minute long, ended by any accepted call."""
 
+from contextlib import suppress
+
 import pytest
 
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Reason
 from media_cleanup.provider.pauses import Pauses
-from nxcloud import Credentials
+from nxcloud import (
+    ApiError,
+    ClockSkewError,
+    Credentials,
+    CredentialsRefusedError,
+    InvalidRequestError,
+    NoResponseError,
+    NxCloudError,
+    RequestFailedError,
+)
 from tests.conftest import CREDENTIALS, PHONE
 
 OTHER_PHONE = "4915112345678"
@@ -26,6 +37,13 @@ class FakeClock:
         except DependencyUnavailable:
             return False
         return True
+
+    def call(self, response: NxCloudError | None = None) -> None:
+        """Make a call with this response, None for a success, a second after it began."""
+        with suppress(NxCloudError), self.pauses.record_response(CREDENTIALS, PHONE):
+            self.now_s += 1
+            if response:
+                raise response
 
 
 @pytest.fixture
@@ -126,3 +144,41 @@ def test_refusal_and_acceptance_may_have_negative_times(clock: FakeClock) -> Non
     assert not clock.passes()
     clock.pauses.record_acceptance(CREDENTIALS, PHONE, -1000)
     assert clock.passes()
+
+
+@pytest.mark.parametrize(("code", "others_pass"), [(1003, False), (1005, True)])
+def test_refused_call_pauses_its_scope(clock: FakeClock, code: int, *, others_pass: bool) -> None:
+    clock.call(CredentialsRefusedError("refused", provider_code=code))
+    assert not clock.passes()
+    assert clock.passes(phone=OTHER_PHONE) is others_pass
+
+
+@pytest.mark.parametrize("response", [None, ApiError("any"), RequestFailedError("any"), InvalidRequestError("any")])
+def test_call_with_accepted_credentials_ends_a_pause(clock: FakeClock, response: NxCloudError | None) -> None:
+    clock.pauses.record_refusal(CREDENTIALS, None, 0)
+    clock.call(response)
+    assert clock.passes()
+
+
+@pytest.mark.parametrize("response", [ClockSkewError("any"), NoResponseError("any")])
+def test_other_response_says_nothing_about_credentials(clock: FakeClock, response: NxCloudError) -> None:
+    clock.call(response)
+    assert clock.passes()
+    clock.pauses.record_refusal(CREDENTIALS, None, 0)
+    clock.call(response)
+    assert not clock.passes()
+
+
+def test_responses_count_by_the_time_of_their_request(clock: FakeClock) -> None:
+    clock.pauses.record_acceptance(CREDENTIALS, PHONE, 0.5)
+    clock.call(CredentialsRefusedError("refused", provider_code=1003))
+    assert clock.passes()
+    clock.pauses.record_refusal(CREDENTIALS, PHONE, 1.5)
+    clock.call()
+    assert not clock.passes()
+
+
+def test_failed_call_passes_its_error_on(clock: FakeClock) -> None:
+    for error in (CredentialsRefusedError("any"), ClockSkewError("any"), ApiError("any")):
+        with pytest.raises(type(error)), clock.pauses.record_response(CREDENTIALS, PHONE):
+            raise error

@@ -288,12 +288,20 @@ def test_bug_in_sending_a_dead_letter_keeps_its_message(
     assert line["error"].startswith("RuntimeError in ")
 
 
+def test_bug_in_publishing_events_keeps_all_messages(handler: FakeHandler, capsys: pytest.CaptureFixture[str]) -> None:
+    handler.event_bus = "bus"  # for which the fake has no client
+    assert process(handler, record(0, media("deleted")), record(1, media("rejected"))) == ["m0", "m1"]
+    [line] = log_lines(capsys, "message_processing_failed")
+    assert line["error"].startswith("AttributeError in ")
+    assert len(handler.sqs.sent) == 1
+
+
 def test_bug_in_finishing_a_message_fails_no_other(handler: FakeHandler, capsys: pytest.CaptureFixture[str]) -> None:
     handler.results["bug"] = Result(outcome=Outcome.LINKED, detail="secret")  # an outcome that no deletion has
     assert process(handler, record(0, media("bug")), record(1, media("deleted"))) == ["m0"]
     [line] = log_lines(capsys, "message_processing_failed")
     assert line["message_id"] == "m0"
-    assert line["error"].startswith("KeyError in report, line ")
+    assert line["error"].startswith("KeyError in _count, line ")
     assert "secret" not in json.dumps(line)
 
 

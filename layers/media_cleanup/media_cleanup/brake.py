@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from threading import Lock
+from typing import ParamSpec
 
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.result import Result
 
+P = ParamSpec("P")
 HOUR_S = 3600
 MAX_UNUSED = 0.1  # of the hour's permits, held by execution environments that do not use them
 MAY_HAVE_DELETED = {Reason.NO_ANSWER, Reason.INVALID_ANSWER}
@@ -48,14 +50,14 @@ class Brake:
         with self._lock:
             return self._braked() if self._reached and not self._permits else None
 
-    def delete_with_permit(self, delete: Callable[[], Result]) -> Result:
+    def delete_with_permit(self, delete: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Delete with a permit, and return it if nothing can have been deleted. Raises DependencyUnavailable."""
         if not self._limit:
-            return delete()
+            return delete(*args, **kwargs)
         self._take()
         used = False
         try:
-            result = delete()
+            result = delete(*args, **kwargs)
             used = result.outcome is Outcome.DELETED or result.reason in MAY_HAVE_DELETED
         finally:
             if not used:

@@ -85,46 +85,30 @@ class DeleteMedia:
         return cls(settings, clients, gateway, experiments, records)
 
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
-        """Handle a request; one result for each media file that is deleted.
-
-        Raises DependencyUnavailable and RequestRejectedError.
-        """
+        """Handle a request; one result for each media file. Raises DependencyUnavailable and RequestRejectedError."""
         match action:
+            case ObjectEvent(ObjectEventType.REMOVED | ObjectEventType.REQUESTED, _, S3Object() as obj):
+                return self._delete_media_files_of(ObjectDeletion(obj, action.sequencer), attempt)
             case Media():
                 return [self._delete(action, attempt)]
-            case ObjectEvent(ObjectEventType.REMOVED | ObjectEventType.REQUESTED, _, S3Object() as obj):
-                return self._delete_media_of(ObjectDeletion(obj, action.sequencer), attempt)
-            case ObjectEvent(ObjectEventType.UNSUPPORTED_REMOVAL, name):
-                return [_rejected(f"{name} does not say enough about a deletion; send {SUPPORTED_REMOVALS} instead")]
-            case ObjectEvent(_, name):
-                return [Result(outcome=Outcome.SKIPPED, reason=Reason.NOT_A_DELETION, detail=name)]
-            case Ignored(reason):
-                return [Result(outcome=Outcome.SKIPPED, reason=reason)]
-            case LinkRequest():
-                return [_rejected("names both a media file and an object: to link them, send it to the index queue")]
-            case Malformed(detail):
-                return [_rejected(detail)]
+            case _:
+                return [_no_deletion(action)]
 
-    def _delete_media_of(self, deletion: ObjectDeletion, attempt: Attempt) -> list[Result]:
+    def _delete_media_files_of(self, deletion: ObjectDeletion, attempt: Attempt) -> list[Result]:
         """Delete the media files that an object stood for, except those of the current object."""
         obj = deletion.obj
         if not obj.key.startswith(self.settings.object_key_prefix):
             return [Result(outcome=Outcome.SKIPPED, reason=Reason.OUTSIDE_PREFIX)]
-        try:
-            in_key = media_in_key(obj.key, self.settings.object_key_pattern, self.settings.default_business_phone)
-            results = []
-        except InvalidMediaError as error:
-            in_key = None
-            results = [Result(outcome=Outcome.REJECTED, reason=Reason.INVALID_KEY, detail=str(error))]
-
+        in_key, rejected = self._media_in_key(obj.key)
         facts = self._gather(deletion, in_key)
         decision = decide(deletion, facts)
-        if facts.current and not self.settings.dry_run:
-            self._carry_over(decision.carried_over, facts.current, attempt)
+        self._carry_over(decision.carried_over, facts.current, attempt)
+        results = []
         for media in sorted(decision.to_delete, key=lambda media: media.media_id):
-            links = [link for link in facts.links if link.media == media]
-            results.append(self._delete_with_links(media, links, attempt))
-        return results or [Result(outcome=Outcome.SKIPPED, reason=decision.reason, media=in_key)]
+            result = replace(self._delete(media, attempt), links=facts.links_to(media))
+            self._update_links(result, attempt)
+            results.append(result)
+        return rejected + results or [Result(outcome=Outcome.SKIPPED, reason=decision.reason, media=in_key)]
 
     def _gather(self, deletion: ObjectDeletion, in_key: Media | None) -> Facts:
         """Read the facts: links, HEAD, links once more, and tags where they may keep what would be deleted."""
@@ -133,57 +117,15 @@ class DeleteMedia:
         head = self._objects.head(obj.without_version) if links or in_key else None
         if head is None:
             return Facts(links, in_key)
-        current = CurrentObject(head.obj.without_null_version, head.content, self._media_in(head.metadata))
+        current = CurrentObject(head.obj.without_null_version, head.content, self._media_files_in(head.metadata))
         # A link that was written between the first read and the HEAD counts
         facts = Facts(links, in_key, current, self._index.get_links(obj) if links else ())
         if head.has_tags and decide(deletion, facts).to_delete:
             tags = self._objects.tags(head.obj)
             if tags is None:
                 raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while its tags were read")
-            facts = with_tags(facts, self._media_in(tags))
+            facts = with_tags(facts, self._media_files_in(tags))
         return facts
-
-    def _media_in(self, labels: dict[str, str]) -> frozenset[Media]:
-        """Return the media files that metadata or tags name; invalid ones keep nothing."""
-        media, _ = media_in_labels([labels], self.settings.default_business_phone)
-        return frozenset(media)
-
-    def _carry_over(self, links: Sequence[Link], current: CurrentObject, attempt: Attempt) -> None:
-        """Link the current object to what it keeps, then remove the old links whose objects are missing.
-
-        A link that is written is followed by a check of its object, as in the index function: a deletion that was
-        handled in between has not seen the link.
-        """
-        for link in links:
-            attempt.require_time()
-            own_link = current.own_link(link.media)
-            self._index.put(own_link)
-            if not self._objects.exists(own_link):
-                raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while it was linked")
-            if not self._objects.exists(link):
-                self._index.remove(link)
-
-    def _delete_with_links(self, media: Media, links: list[Link], attempt: Attempt) -> Result:
-        """Delete a media file and, once that is confirmed, the object's links to it."""
-        result = replace(self._delete(media, attempt), links=tuple(links))
-        if result.is_gone and not self.event_bus:  # with a bus, after its event, which a redelivery may have to repeat
-            self._remove_links(result, attempt)
-        if result.reason is Reason.REFUSED_BY_PROVIDER:
-            self._update_links(result, self._index.mark_refused, attempt, "link_not_marked")  # for the sweep
-        return result
-
-    def _remove_links(self, result: Result, attempt: Attempt) -> None:
-        self._update_links(result, self._index.remove, attempt, "link_not_removed")
-
-    def _update_links(self, result: Result, update: Callable[[Link], None], attempt: Attempt, failure: str) -> None:
-        """Update the links of a final result; a failure is logged, and leaves them to the next deletion or sweep."""
-        try:
-            for link in result.links:
-                attempt.require_time(MIN_AWS_CALL_MS)
-                update(link)
-        except DependencyUnavailable as error:
-            media_id = result.media and result.media.media_id
-            logger.warning(failure, extra={"error": masked(str(error)), "media_id": media_id})
 
     def _delete(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""
@@ -193,27 +135,66 @@ class DeleteMedia:
                 return Result(outcome=Outcome.SKIPPED, reason=Reason.DRY_RUN, media=media)
             with self._locks.hold(media, attempt.remaining_ms / 1000):
                 attempt.require_time()
-                return self._delete_locked(media, attempt)
-        except TimeoutError:
-            return Result.unavailable(DependencyUnavailable(Reason.OUT_OF_TIME), media)
+                return self._blocked(media, attempt) or self._records.once(
+                    media, attempt, lambda: self._brake.delete_with_permit(self._gateway.delete, media, attempt)
+                )
         except DependencyUnavailable as error:  # of this media file alone; the request's others are still tried
             return Result.unavailable(error, media)
 
-    def _delete_locked(self, media: Media, attempt: Attempt) -> Result:
-        """Delete a media file: check flow control and brake, then the records, then call NXCloud."""
-        if blocked := self._gateway.blocking_error(attempt) or self._brake.limit_error():  # before anything is written
-            return self._records.get_confirmed(media) or Result.unavailable(blocked, media)
-        message_id = attempt.message_id
-        if message_id and attempt.number > 1 and (refusal := self._records.get_refusal(media, message_id)):
-            return refusal
+    def _blocked(self, media: Media, attempt: Attempt) -> Result | None:
+        """Return the result where flow control or the brake admits no call: before anything is written."""
+        if error := self._gateway.blocking_error(attempt) or self._brake.limit_error():
+            return self._records.get_confirmed(media) or Result.unavailable(error, media)
+        return None
 
-        def delete() -> Result:
-            return self._brake.delete_with_permit(lambda: self._gateway.delete(media, attempt))
+    def _media_in_key(self, key: str) -> tuple[Media | None, list[Result]]:
+        """Return the media file that a key names, or the result of an invalid name."""
+        try:
+            return media_in_key(key, self.settings.object_key_pattern, self.settings.default_business_phone), []
+        except InvalidMediaError as error:
+            return None, [Result(outcome=Outcome.REJECTED, reason=Reason.INVALID_KEY, detail=str(error))]
 
-        result = self._records.once(media, attempt, delete)
-        if message_id and result.reason is Reason.REFUSED_BY_PROVIDER:
-            self._records.put_refusal(media, message_id, result)
-        return result
+    def _media_files_in(self, labels: dict[str, str]) -> frozenset[Media]:
+        """Return the media files that metadata or tags name; invalid ones keep nothing."""
+        media_files, _ = media_in_labels([labels], self.settings.default_business_phone)
+        return frozenset(media_files)
+
+    def _carry_over(self, links: Sequence[Link], current: CurrentObject | None, attempt: Attempt) -> None:
+        """Link the current object to what it keeps, then remove the old links whose objects are missing.
+
+        A link that is written is followed by a check of its object, as in the index function: a deletion that was
+        handled in between has not seen the link.
+        """
+        if current is None or self.settings.dry_run:
+            return
+        for link in links:
+            attempt.require_time()
+            own_link = current.own_link(link.media)
+            self._index.put(own_link)
+            if not self._objects.exists(own_link):
+                raise DependencyUnavailable(Reason.OBJECT_UNKNOWN, "it was replaced while it was linked")
+            if not self._objects.exists(link):
+                self._index.remove(link)
+
+    def _update_links(self, result: Result, attempt: Attempt) -> None:
+        """Remove the links of a media file that is gone; mark those of a refused one for the sweep."""
+        if result.is_gone and not self.event_bus:  # with a bus, after its event, which a redelivery may have to repeat
+            self._remove_links(result, attempt)
+        if result.reason is Reason.REFUSED_BY_PROVIDER:
+            self._try_each_link(result, self._index.mark_refused, attempt, "link_not_marked")
+
+    def _remove_links(self, result: Result, attempt: Attempt) -> None:
+        self._try_each_link(result, self._index.remove, attempt, "link_not_removed")
+
+    def _try_each_link(self, result: Result, update: Callable[[Link], None], attempt: Attempt, failure: str) -> None:
+        """Update the links of a final result; a failure is logged, and leaves them to the next deletion or sweep."""
+        try:
+            for link in result.links:
+                attempt.require_time(MIN_AWS_CALL_MS)
+                update(link)
+        except DependencyUnavailable as error:
+            media_id = result.media and result.media.media_id
+            logger.warning(failure, extra={"error": masked(str(error)), "media_id": media_id})
 
     def verify(self, handled: Sequence[WorkItem]) -> None:
         """Verify the absence of media files that NXCloud could not delete."""
@@ -242,6 +223,21 @@ class DeleteMedia:
     def first_calls(self) -> tuple[Callable[[], None], ...]:
         """Return what connects to DynamoDB, and what reads the secret."""
         return self._records.prepare, self._gateway.prepare
+
+
+def _no_deletion(action: ObjectEvent | LinkRequest | Ignored | Malformed) -> Result:
+    """Return the result of a request that asks for no deletion, or not clearly."""
+    match action:
+        case ObjectEvent(ObjectEventType.UNSUPPORTED_REMOVAL, name):
+            return _rejected(f"{name} does not say enough about a deletion; send {SUPPORTED_REMOVALS} instead")
+        case ObjectEvent(_, name):
+            return Result(outcome=Outcome.SKIPPED, reason=Reason.NOT_A_DELETION, detail=name)
+        case Ignored(reason):
+            return Result(outcome=Outcome.SKIPPED, reason=reason)
+        case LinkRequest():
+            return _rejected("names both a media file and an object: to link them, send it to the index queue")
+        case Malformed(detail):
+            return _rejected(detail)
 
 
 def _rejected(detail: str) -> Result:

@@ -13,7 +13,7 @@ class CurrentObject:
 
     obj: S3Object
     content: Content
-    media: frozenset[Media] = frozenset()
+    media_files: frozenset[Media] = frozenset()
 
     def owns(self, link: Link) -> bool:
         """Whether the link is of this very object: of its version; where there is none, of its eTag."""
@@ -67,6 +67,10 @@ class Facts:
     current: CurrentObject | None = None
     links_after_head: Collection[Link] = ()
 
+    def links_to(self, media: Media) -> tuple[Link, ...]:
+        """Return the key's links to a media file."""
+        return tuple(link for link in self.links if link.media == media)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -89,16 +93,18 @@ def decide(deletion: ObjectDeletion, facts: Facts) -> Decision:
         to_delete = {link.media for link in covered} | in_key
         reason = Reason.STORED_LATER if facts.links else Reason.NO_MEDIA
         return Decision(frozenset(to_delete), None if to_delete else reason)
-    kept = in_key | current.media | {link.media for link in facts.links_after_head if current.stands_for(link)}
+    kept = in_key | current.media_files | {link.media for link in facts.links_after_head if current.stands_for(link)}
     to_delete = {link.media for link in covered} - kept
     carried_over = tuple(link for link in covered if link.media in kept and not current.owns(link))
     return Decision(frozenset(to_delete), None if to_delete else Reason.OBJECT_EXISTS, carried_over)
 
 
-def with_tags(facts: Facts, media: Collection[Media]) -> Facts:
+def with_tags(facts: Facts, media_files: Collection[Media]) -> Facts:
     """Return the facts with the media files in the current object's tags."""
     current = facts.current
-    return replace(facts, current=current and replace(current, media=current.media | frozenset(media)))
+    return replace(
+        facts, current=current and replace(current, media_files=current.media_files | frozenset(media_files))
+    )
 
 
 def is_older(sequencer: str, other: str) -> bool:

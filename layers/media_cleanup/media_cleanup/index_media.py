@@ -66,7 +66,7 @@ class IndexMedia:
             case Ignored(reason):
                 return [Result(outcome=Outcome.SKIPPED, reason=reason)]
             case Media():
-                return [_rejected("names a media and no object: to delete it, send it to the deletion queue")]
+                return [_rejected("names a media file and no object: to delete it, send it to the deletion queue")]
             case Malformed(detail):
                 return [_rejected(detail)]
 
@@ -87,15 +87,15 @@ class IndexMedia:
             return [Result(outcome=Outcome.SKIPPED, reason=Reason.GONE_OR_REPLACED)]
         labels = [] if event.type is ObjectEventType.TAGGED else [head.metadata]
         labels += [self._tags(head)] if head.has_tags or event.type is not ObjectEventType.CREATED else []
-        media, errors = media_in_labels(labels, self.settings.default_business_phone)
+        media_files, errors = media_in_labels(labels, self.settings.default_business_phone)
         # A HEAD without a version may have read a later store than the event's. The event's sequencer is then too old,
         # so that more deletions cover the link than need to; none covers it too late.
-        for each in media:
+        for each in media_files:
             attempt.require_time()
             self._index.put(Link(head.obj.without_null_version, head.content, each, event.sequencer))
-        if media:
+        if media_files:
             self._request_deletion_if_gone(head.obj)
-        linked = [Result(outcome=Outcome.LINKED, media=each) for each in media]
+        linked = [Result(outcome=Outcome.LINKED, media=each) for each in media_files]
         return linked + [_rejected(str(error)) for error in errors] or [
             Result(outcome=Outcome.SKIPPED, reason=Reason.NO_MEDIA)
         ]

@@ -5,6 +5,9 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.outcome import Reason
+
 
 class KeyedLocks:
     """The locks; each exists for as long as a thread holds it or waits for it."""
@@ -16,13 +19,13 @@ class KeyedLocks:
 
     @contextmanager
     def hold(self, key: Hashable, timeout_s: float) -> Iterator[None]:
-        """Hold the lock of a key. Raises TimeoutError after `timeout_s` seconds of waiting."""
+        """Hold the lock of a key. Raises DependencyUnavailable after `timeout_s` seconds of waiting."""
         with self._lock:
             lock = self._locks.setdefault(key, Lock())
             self._users[key] += 1
         try:
             if not lock.acquire(timeout=max(0.0, timeout_s)):
-                raise TimeoutError
+                raise DependencyUnavailable(Reason.OUT_OF_TIME)
             try:
                 yield
             finally:

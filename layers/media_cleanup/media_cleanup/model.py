@@ -119,7 +119,7 @@ def media_in_labels(
 
     Names match in any letter case. Ids are separated by spaces, or by commas where S3 joined repeated headers.
     """
-    media, errors = [], []
+    media_files, errors = [], []
     for each in labels:
         try:
             media_ids = _label(each, MEDIA_ID_LABEL)
@@ -129,10 +129,10 @@ def media_in_labels(
             continue
         for media_id in media_ids:
             try:
-                media.append(Media.parse(business_phone, media_id))
+                media_files.append(Media.parse(business_phone, media_id))
             except InvalidMediaError as error:
                 errors.append(error)
-    return list(dict.fromkeys(media)), errors
+    return list(dict.fromkeys(media_files)), errors
 
 
 def _business_phone(labels: Mapping[str, str], default_business_phone: str | None) -> str:

@@ -71,6 +71,11 @@ def report(profile: LogProfile, result: Result, delivery: Delivery) -> dict[str,
     fields = log_fields(result, delivery)
     log = {Outcome.UNAVAILABLE: logger.warning, Outcome.REJECTED: logger.error}.get(result.outcome, logger.info)
     log(profile.message, extra=fields)
+    _count(profile, result, fields["lag_ms"])
+    return fields
+
+
+def _count(profile: LogProfile, result: Result, lag_ms: int | None) -> None:
     metrics.add_metric(profile.counters[result.outcome], MetricUnit.Count, 1)
     if result.authentication_failed:
         metrics.add_metric("AuthenticationFailed", MetricUnit.Count, 1)
@@ -82,9 +87,8 @@ def report(profile: LogProfile, result: Result, delivery: Delivery) -> dict[str,
         count_internal_error()
     if result.latency_ms is not None:
         metrics.add_metric("ProviderLatency", MetricUnit.Milliseconds, result.latency_ms)
-    if result.outcome is Outcome.DELETED and fields["lag_ms"] is not None:
-        metrics.add_metric("DeletionLag", MetricUnit.Milliseconds, fields["lag_ms"])
-    return fields
+    if result.outcome is Outcome.DELETED and lag_ms is not None:
+        metrics.add_metric("DeletionLag", MetricUnit.Milliseconds, lag_ms)
 
 
 def log_fields(result: Result, delivery: Delivery) -> dict[str, Any]:

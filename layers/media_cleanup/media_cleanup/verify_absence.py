@@ -49,19 +49,21 @@ class VerifyAbsence:
             if result.media and result.may_be_absent and each.attempt.number >= FIRST_ATTEMPT
         }
         verdicts: dict[Media, _Verdict] = {}
-        for business_phone, media in groupby(sorted(in_question.values(), key=_key), lambda each: each.business_phone):
-            verdicts |= self._verify_number(business_phone, list(media), handled[0].attempt)
+        for business_phone, group in groupby(sorted(in_question.values(), key=_key), lambda each: each.business_phone):
+            verdicts |= self._verify_number(business_phone, list(group), handled[0].attempt)
         for each in handled:
             each.results[:] = [
                 _apply(verdicts[result.media], result) if result.media in verdicts and result.may_be_absent else result
                 for result in each.results
             ]
 
-    def _verify_number(self, business_phone: str, media: Sequence[Media], attempt: Attempt) -> dict[Media, _Verdict]:
+    def _verify_number(
+        self, business_phone: str, media_files: Sequence[Media], attempt: Attempt
+    ) -> dict[Media, _Verdict]:
         waiting: dict[Media, _Verdict] = {}
         due: dict[Media, bool] = {}  # whether there is a first proof
         try:
-            for each in media:
+            for each in media_files:
                 attempt.require_time()
                 age_s = self._records.get_proof_age_s(each)
                 if age_s is not None and age_s < self._interval_s:
@@ -72,9 +74,9 @@ class VerifyAbsence:
                     break
             proof = self._experiments.prove(business_phone, list(due), attempt) if due else Proof()
         except DependencyUnavailable as error:
-            return dict.fromkeys(media, _not_verified(error)) | waiting
+            return dict.fromkeys(media_files, _not_verified(error)) | waiting
         concluded = {each: self._conclude(each, proof, attempt, proven=due[each]) for each in due}
-        return dict.fromkeys(media, _Verdict(detail=Proof().detail)) | waiting | concluded
+        return dict.fromkeys(media_files, _Verdict(detail=Proof().detail)) | waiting | concluded
 
     def _conclude(self, media: Media, proof: Proof, attempt: Attempt, *, proven: bool) -> _Verdict:
         """Record what an experiment says about a media file; `proven`: there is a first proof, an interval old."""

@@ -31,25 +31,14 @@ def parse_response(status: int, headers: Mapping[str, str], body: bytes, secrets
     `secrets` are the values sent with the request; they are removed from the provider's message.
     """
     payload, fault = _json_object(headers, body)
-    code: int | None = payload.get("code")
-    if type(code) is not int:  # `true` is an int to isinstance
-        code = None
+    code = payload.get("code") if type(payload.get("code")) is int else None  # `true` is an int to isinstance
     data: dict[str, Any] = payload["data"] if isinstance(payload.get("data"), dict) else {}
     meta_code, meta_message = _meta_error(data) if code == META_ERROR else (None, None)
     message = _redact(secrets, payload.get("message"), meta_message)
     retry_after_s = parse_retry_after(headers)
     if code == 0 and 200 <= status < 300:
         return ApiResponse(code, message, data, status, retry_after_s)
-
-    kind: type[NxCloudError] = InvalidResponseError
-    description = f"NXCloud answered HTTP {status}"
-    if status == http.client.TOO_MANY_REQUESTS:
-        kind = ThrottledError
-    elif code is None:
-        description += f" {fault or 'without a JSON object and its code'}"
-    elif code != 0 and (200 <= status < 300 or 400 <= status < 500):
-        kind = error_type(code, meta_code)
-        description = f"NXCloud refused the call with code {code}: {message}"
+    kind, description = _describe_failure(status, code, meta_code, message, fault)
     raise kind(
         description,
         provider_code=code,
@@ -59,6 +48,20 @@ def parse_response(status: int, headers: Mapping[str, str], body: bytes, secrets
         retry_after_s=retry_after_s,
         server_time_ms=http_date_ms(headers.get("Date")),
     )
+
+
+def _describe_failure(
+    status: int, code: int | None, meta_code: int | None, message: str, fault: str | None
+) -> tuple[type[NxCloudError], str]:
+    """The kind and the description of a failure; `fault` is what is wrong with the body, where that can be named."""
+    answered = f"NXCloud answered HTTP {status}"
+    if status == http.client.TOO_MANY_REQUESTS:
+        return ThrottledError, answered
+    if code is None:
+        return InvalidResponseError, f"{answered} {fault or 'without a JSON object and its code'}"
+    if code != 0 and (200 <= status < 300 or 400 <= status < 500):
+        return error_type(code, meta_code), f"NXCloud refused the call with code {code}: {message}"
+    return InvalidResponseError, answered
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> int | None:

@@ -48,28 +48,35 @@ class DeletionRecords:
         self._get(self._confirmations, ["initialization"])
 
     def once(self, media: Media, attempt: Attempt, delete: Callable[[], Result]) -> Result:
-        """Delete a media file, unless it is recorded as deleted, or another worker is deleting it.
+        """Delete a media file, unless it is recorded as deleted or refused, or another worker is deleting it."""
+        if earlier := self._get_refusal(media, attempt) or self._begin(media, attempt):
+            return earlier
+        result = None
+        try:
+            result = delete()
+        finally:
+            self._finish(media, attempt, result)
+        return result
 
-        A record in progress expires with the invocation, finished or not.
-        """
-        data = _data(media)
+    def _begin(self, media: Media, attempt: Attempt) -> Result | None:
+        """Record that a deletion is in progress, until the invocation ends; or return the result that prevents it."""
         try:
             with self._translated_errors():
-                self._confirmations.save_inprogress(data, attempt.remaining_ms)
+                self._confirmations.save_inprogress(_data(media), attempt.remaining_ms)
         except IdempotencyItemAlreadyExistsError as error:
             if error.old_data_record and error.old_data_record.status == "COMPLETED":
                 return _remembered(media, error.old_data_record)
             return Result(outcome=Outcome.UNAVAILABLE, reason=Reason.IN_PROGRESS, media=media)
-        confirmed = False
-        try:
-            result = delete()
-            confirmed = result.outcome is Outcome.DELETED
-        finally:
-            if confirmed:
-                self.confirm(media, result.confirmation)
-            else:
-                self._release(media)
-        return result
+        return None
+
+    def _finish(self, media: Media, attempt: Attempt, result: Result | None) -> None:
+        """Record a confirmation or a refusal; else remove the record in progress."""
+        if result and result.outcome is Outcome.DELETED:
+            self.confirm(media, result.confirmation)
+            return
+        self._release(media)
+        if result and result.reason is Reason.REFUSED_BY_PROVIDER and attempt.message_id:
+            self._put_refusal(media, attempt.message_id, result)
 
     def get_confirmed(self, media: Media) -> Result | None:
         """Return the result for a media file that is recorded as gone, or None."""
@@ -93,14 +100,16 @@ class DeletionRecords:
             extra = {"error": describe_error(error), "media_id": media.media_id}
             logger.warning("idempotency_record_not_removed", extra=extra)
 
-    def get_refusal(self, media: Media, message_id: str) -> Result | None:
-        """Return the recorded permanent refusal of a message's media file, or None."""
-        facts = self._get(self._refusals, _data(media, message_id))
+    def _get_refusal(self, media: Media, attempt: Attempt) -> Result | None:
+        """Return the permanent refusal that an earlier receive of the message has recorded, or None."""
+        if attempt.message_id is None or attempt.number == 1:
+            return None
+        facts = self._get(self._refusals, _data(media, attempt.message_id))
         if facts is None:
             return None
         return Result(outcome=Outcome.REJECTED, reason=Reason.REFUSED_BY_PROVIDER, media=media, **facts)
 
-    def put_refusal(self, media: Media, message_id: str, result: Result) -> None:
+    def _put_refusal(self, media: Media, message_id: str, result: Result) -> None:
         """Record a permanent refusal for as long as the message may be redelivered. A failing write is logged."""
         facts = {
             "provider_code": result.provider_code,

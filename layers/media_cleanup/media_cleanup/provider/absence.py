@@ -112,7 +112,7 @@ class AbsenceExperiments:
         self._sleep = sleep
         self._numbers: dict[tuple[Credentials, str], _PhoneState] = {}
 
-    def prove(self, business_phone: str, media: Sequence[Media], attempt: Attempt) -> Proof:
+    def prove(self, business_phone: str, media_files: Sequence[Media], attempt: Attempt) -> Proof:
         """Run one experiment on media files of one business phone. Never raises for NXCloud's responses."""
         try:
             credentials = self._credentials.get(business_phone)
@@ -125,7 +125,7 @@ class AbsenceExperiments:
             self._client, credentials, business_phone, attempt, number, self._pacer, self._clock, self._sleep
         )
         try:
-            absent = experiment.run(media)
+            absent = experiment.run(media_files)
         except _NoProofError as error:
             if error.useless:
                 self._count_useless(number, str(error))
@@ -165,9 +165,9 @@ class _Experiment:
     sleep: Callable[[float], None]
     found: set[Media] = field(default_factory=set)
 
-    def run(self, media: Sequence[Media]) -> frozenset[Media]:
+    def run(self, media_files: Sequence[Media]) -> frozenset[Media]:
         """Run the experiment. Returns the media files that are proven absent, by this experiment alone."""
-        suspects = self._select(media)
+        suspects = self._select(media_files)
         if not suspects:
             return frozenset()
         kept = self.number.control_id is not None
@@ -184,11 +184,11 @@ class _Experiment:
         self._miss(self._delete_control())
         return frozenset(suspects)
 
-    def _select(self, media: Sequence[Media]) -> list[Media]:
+    def _select(self, media_files: Sequence[Media]) -> list[Media]:
         """Ask for media files, as many as there is time for in the whole experiment. Returns those not found."""
         suspects: list[Media] = []
         started_at = self.clock()
-        for asked, each in enumerate(media, 1):
+        for asked, each in enumerate(media_files, 1):
             suspects += self._misses([each])
             calls_s = SAFETY * (self.clock() - started_at) / asked * (CONTROL_CALLS + ROUNDS * (len(suspects) + 1))
             if self._remaining_s() < calls_s + PROCESSING_S + MAX_CHECKS * CHECK_INTERVAL_S:
@@ -204,11 +204,11 @@ class _Experiment:
             self._find_control()
         return suspects
 
-    def _misses(self, media: Sequence[Media]) -> list[Media]:
+    def _misses(self, media_files: Sequence[Media]) -> list[Media]:
         """Ask for media files, one by one. Returns those that `getMedia` does not find."""
-        found = {each for each in media if self._is_found(each.media_id)}
+        found = {each for each in media_files if self._is_found(each.media_id)}
         self.found.update(found)
-        return [each for each in media if each not in found]
+        return [each for each in media_files if each not in found]
 
     def _upload_control(self) -> None:
         """Upload a control, if there is time to find and to delete it."""

@@ -8,10 +8,9 @@ from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.provider.classification import classify, may_mean_absent
 from media_cleanup.provider.flow_control import FlowControl
-from media_cleanup.request import MIN_STEP_MS, Attempt
+from media_cleanup.request import Attempt
 from media_cleanup.result import Result
 from nxcloud import (
-    ApiError,
     ApiResponse,
     ClockSkewError,
     CorrectedClock,
@@ -21,7 +20,6 @@ from nxcloud import (
     NxCloudError,
     system_clock_ms,
 )
-from nxcloud.errors import WRONG_SIGNATURE
 
 MAX_CALL_S = 10.0
 MIN_NXCLOUD_CALL_S = 1.0
@@ -58,8 +56,6 @@ class NxCloudGateway:
         self._clock = clock
         self._credentials = credentials
         self._flow = flow
-        self._pauses = flow.pauses
-        self._seconds = flow.clock
 
     def begin_invocation(self) -> None:
         """Delay the first call of an invocation, where calls are paced."""
@@ -67,7 +63,7 @@ class NxCloudGateway:
 
     def blocking_error(self, attempt: Attempt) -> DependencyUnavailable | None:
         """Return the error of a call that flow control would not admit in this invocation, as far as it knows."""
-        return self._flow.blocking_error(_max_wait_s(attempt))
+        return self._flow.blocking_error(attempt)
 
     def prepare(self) -> None:
         """Read the credentials before the first request. Raises DependencyUnavailable."""
@@ -80,38 +76,18 @@ class NxCloudGateway:
     def delete(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file. Raises DependencyUnavailable where NXCloud cannot be called now."""
         credentials = self._credentials.get(media.business_phone)
-        self._pauses.raise_if_paused(credentials, media.business_phone)
+        self._flow.pauses.raise_if_paused(credentials, media.business_phone)
         deletion = _Deletion(media, attempt)
         try:
-            response = self._delete_with_recovery(credentials, deletion)
+            response = self._call_with_recovery(credentials, deletion)
         except NxCloudError as error:
-            outcome, reason, detail = classify(error)
-            return Result(
-                outcome=outcome,
-                reason=reason,
-                detail=detail,
-                media=media,
-                provider_code=error.provider_code,
-                provider_message=error.provider_message,
-                http_status=error.http_status,
-                retry_after_s=error.retry_after_s,
-                latency_ms=deletion.latency_ms,
-                may_be_absent=may_mean_absent(error),
-            )
-        return Result(
-            outcome=Outcome.DELETED,
-            media=media,
-            provider_code=response.code,
-            provider_message=response.message,
-            http_status=response.http_status,
-            latency_ms=deletion.latency_ms,
-            confirmed_ms=system_clock_ms(),
-        )
+            return _failure(deletion, error)
+        return _success(deletion, response)
 
-    def _delete_with_recovery(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
+    def _call_with_recovery(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
         """Call NXCloud, and once more after correcting the clock or reading the credentials again."""
         try:
-            return self._delete_once(credentials, deletion)
+            return self._call(credentials, deletion)
         except ClockSkewError as error:
             if not self._clock.correct(error.server_time_ms):
                 raise
@@ -120,41 +96,47 @@ class NxCloudGateway:
             if refreshed is None:
                 raise
             credentials = refreshed
-        return self._delete_once(credentials, deletion)
+        return self._call(credentials, deletion)
 
-    def _delete_once(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
+    def _call(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
         """Make one call, once flow control admits it. Raises DependencyUnavailable and NxCloudError."""
-        attempt = deletion.attempt
-        with self._flow.admit(lambda: _max_wait_s(attempt)):
-            asked_at = self._seconds()
+        media, attempt = deletion.media, deletion.attempt
+        with self._flow.admit(credentials, media.business_phone, attempt):
+            deadline_s = min(MAX_CALL_S, attempt.remaining_ms / 1000 - FINISH_S)
+            if deadline_s < MIN_NXCLOUD_CALL_S:
+                raise DependencyUnavailable(Reason.OUT_OF_TIME)
+            asked_at = self._flow.clock()
             try:
-                return self._call(credentials, deletion.media, attempt)
+                return self._client.delete_media(
+                    credentials, media.business_phone, media.media_id, deadline_s=deadline_s
+                )
             finally:
-                deletion.latency_s += self._seconds() - asked_at
-
-    def _call(self, credentials: Credentials, media: Media, attempt: Attempt) -> ApiResponse:
-        """Make one call that ends before the invocation. Raises DependencyUnavailable and NxCloudError."""
-        deadline_s = min(MAX_CALL_S, attempt.remaining_ms / 1000 - FINISH_S)
-        if deadline_s < MIN_NXCLOUD_CALL_S:
-            raise DependencyUnavailable(Reason.OUT_OF_TIME)
-        asked_at = self._seconds()
-        try:
-            response = self._client.delete_media(
-                credentials, media.business_phone, media.media_id, deadline_s=deadline_s
-            )
-        except CredentialsRefusedError as error:
-            refused_phone = None if error.provider_code == WRONG_SIGNATURE else media.business_phone
-            self._pauses.record_refusal(credentials, refused_phone, asked_at)
-            raise
-        except ClockSkewError:
-            raise
-        except ApiError:  # of a call with accepted credentials: else, a media file that is gone could prolong a pause
-            self._pauses.record_acceptance(credentials, media.business_phone, asked_at)
-            raise
-        self._pauses.record_acceptance(credentials, media.business_phone, asked_at)
-        return response
+                deletion.latency_s += self._flow.clock() - asked_at
 
 
-def _max_wait_s(attempt: Attempt) -> float:
-    """The seconds until a call has to begin."""
-    return (attempt.remaining_ms - MIN_STEP_MS) / 1000
+def _success(deletion: _Deletion, response: ApiResponse) -> Result:
+    return Result(
+        outcome=Outcome.DELETED,
+        media=deletion.media,
+        provider_code=response.code,
+        provider_message=response.message,
+        http_status=response.http_status,
+        latency_ms=deletion.latency_ms,
+        confirmed_ms=system_clock_ms(),
+    )
+
+
+def _failure(deletion: _Deletion, error: NxCloudError) -> Result:
+    outcome, reason, detail = classify(error)
+    return Result(
+        outcome=outcome,
+        reason=reason,
+        detail=detail,
+        media=deletion.media,
+        provider_code=error.provider_code,
+        provider_message=error.provider_message,
+        http_status=error.http_status,
+        retry_after_s=error.retry_after_s,
+        latency_ms=deletion.latency_ms,
+        may_be_absent=may_mean_absent(error),
+    )

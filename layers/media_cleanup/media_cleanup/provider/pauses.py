@@ -1,6 +1,7 @@
 """Pauses after refused credentials, each as wide as the refusal: of all calls, or of one business phone's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 from threading import Lock
@@ -8,7 +9,8 @@ from time import monotonic
 
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Reason
-from nxcloud import Credentials
+from nxcloud import ApiError, ClockSkewError, Credentials, CredentialsRefusedError
+from nxcloud.errors import WRONG_SIGNATURE
 
 PAUSE_S = 60
 MAX_SCOPES = 10_000
@@ -47,6 +49,23 @@ class Pauses:
             for state in states:
                 if state.paused_until is not None:  # this call probes
                     state.paused_until = now + PAUSE_S
+
+    @contextmanager
+    def record_response(self, credentials: Credentials, business_phone: str) -> Iterator[None]:
+        """Make the call in the block, and begin or end pauses by its response."""
+        asked_at = self._clock()
+        try:
+            yield
+        except CredentialsRefusedError as error:
+            refused_phone = None if error.provider_code == WRONG_SIGNATURE else business_phone
+            self.record_refusal(credentials, refused_phone, asked_at)
+            raise
+        except ClockSkewError:
+            raise
+        except ApiError:  # of a call with accepted credentials: else, a media file that is gone could prolong a pause
+            self.record_acceptance(credentials, business_phone, asked_at)
+            raise
+        self.record_acceptance(credentials, business_phone, asked_at)
 
     def record_refusal(self, credentials: Credentials, business_phone: str | None, asked_at: float) -> None:
         """Pause calls with these credentials, those of one business phone where it is given."""

@@ -96,42 +96,38 @@ def parse_payload(payload: object, default_business_phone: str | None) -> list[R
             case {"bucket": _, "key": _}:
                 requested = ObjectEvent(ObjectEventType.REQUESTED, "request", _parse_object(content))
                 return [Request(requested, origin=_origin_of_message(content))]
+            case {"Event": "s3:TestEvent"}:
+                return [Request(Ignored(Reason.TEST_EVENT))]
+            case {"Records": [{"eventSource": "aws:s3"} as record]}:
+                return [_parse_s3_record(record)]
+            case {"source": "aws.s3", "detail-type": str(name), "detail": {} as detail}:
+                return [_parse_eventbridge_event(name, detail, content.get("time"))]
             case _:
-                return [_parse_event(content)]
+                return [Request(Malformed(_describe_unknown(content)))]
     except (MalformedError, InvalidMediaError, InvalidObjectError) as error:
         return [Request(Malformed(str(error)), origin=_origin_of_message(content))]
 
 
-def parse_batch_tasks(event: Mapping[str, Any]) -> dict[str, Request]:
-    """Parse the tasks of S3 Batch Operations to requests, by their task ids.
-
-    Raises MalformedError for an event of another schema; a malformed task is a request with the error.
-    """
-    version = event.get("invocationSchemaVersion")
-    if version != S3_BATCH_SCHEMA:
-        raise MalformedError(
-            f"S3 Batch Operations sent an event of its schema {mask_numbers(str(version))[:16]}; create the job with "
-            f'"InvocationSchemaVersion": "{S3_BATCH_SCHEMA}"'
-        )
-    match event:
-        case {"invocationId": str(), "tasks": [_, *_] as tasks}:
-            return {_parse_task_id(task): _parse_task(task) for task in tasks}
-    raise MalformedError("S3 Batch Operations named no invocationId, or no list of tasks")
-
-
-def _parse_task_id(task: object) -> str:
-    match task:
-        case {"taskId": str(task_id)}:
-            return task_id
-    raise MalformedError("S3 Batch Operations named no taskId")
-
-
-def _parse_task(task: Mapping[str, Any]) -> Request:
-    try:  # keys are form-encoded, as in notifications
-        obj = S3Object.parse(task.get("s3Bucket"), _form_decode(task.get("s3Key")), task.get("s3VersionId"))
-    except InvalidObjectError as error:
-        return Request(Malformed(str(error)))
-    return Request(ObjectEvent(ObjectEventType.REQUESTED, "task", obj))
+def _parse_s3_record(record: Mapping[str, Any]) -> Request:
+    """Parse a record of S3's own notifications, which form-encode keys."""
+    version, name = record.get("eventVersion", S3_EVENT_MAJOR_VERSION), record.get("eventName")
+    if str(version).partition(".")[0] != S3_EVENT_MAJOR_VERSION:
+        raise MalformedError(f"an S3 event of version {version}; version {S3_EVENT_MAJOR_VERSION} is understood")
+    if not isinstance(name, str):
+        raise MalformedError("an S3 event without its eventName")
+    family, _, kind = name.removeprefix("s3:").partition(":")
+    bucket, obj = _bucket_and_object(record.get("s3"))
+    event = _object_event(
+        _EVENT_TYPES.get(family) or _event_type(f"{family}:{kind}"),
+        name,
+        {"bucket": bucket, "key": _form_decode(obj.get("key")), "version_id": obj.get("versionId")},
+        obj.get("eTag"),
+        obj.get("sequencer"),
+        delete_marker=kind == "DeleteMarkerCreated",
+    )
+    reason = _LIFECYCLE_EXPIRATION if family == "LifecycleExpiration" else None  # other events name none
+    origin = Origin(_version_id(obj.get("versionId")), _principal_id(record.get("userIdentity")), reason)
+    return Request(event, _unix_ms(record.get("eventTime")), origin=origin)
 
 
 def _unwrap(payload: object) -> Any:  # noqa: ANN401 (any JSON)
@@ -158,59 +154,6 @@ def _parse_part(record: object, default_business_phone: str | None) -> list[Requ
         replace(request, message=request.message or message)
         for request in parse_payload(message, default_business_phone)
     ]
-
-
-def _parse_event(event: Any) -> Request:  # noqa: ANN401 (any JSON)
-    match event:
-        case {"Event": "s3:TestEvent"}:
-            return Request(Ignored(Reason.TEST_EVENT))
-        case {"Records": [{"eventSource": "aws:s3"} as record]}:
-            return _parse_s3_record(record)
-        case {"source": "aws.s3", "detail-type": str(name), "detail": {} as detail}:
-            return _parse_eventbridge_event(name, detail, event.get("time"))
-    raise MalformedError(_describe_unknown(event))
-
-
-def _describe_unknown(payload: object) -> str:
-    """Describe a payload of no known form, by its sender where that is known."""
-    match payload:
-        case {"Records": [{"eventSource": "minio:s3"}, *_]} | {"EventName": _, "Key": _}:
-            return "an event of MinIO; only events of Amazon S3 are supported"
-        case {"Records": [{"eventSource": "ceph:s3"}, *_]}:
-            return "an event of Ceph; only events of Amazon S3 are supported"
-        case {"account": _, "action": _, "bucket": _, "object": _}:
-            return "an event of Cloudflare R2; only events of Amazon S3 are supported"
-        case [str(kind), {"s3BucketName": _, "s3Key": _}] if _S3_POINTER in kind:
-            return "a pointer of the Amazon SQS Extended Client Library; send the message itself"
-        case list():
-            return "a JSON list; send one message for each of its items"
-        case str():
-            return "JSON text inside JSON text; encode the message once"
-        case dict():
-            return "neither a media file {business_phone, media_id}, nor an object {bucket, key}, nor an event of S3"
-        case _:
-            return f"JSON of the type {type(payload).__name__}; a message is a JSON object"
-
-
-def _parse_s3_record(record: Mapping[str, Any]) -> Request:
-    version, name = record.get("eventVersion", S3_EVENT_MAJOR_VERSION), record.get("eventName")
-    if str(version).partition(".")[0] != S3_EVENT_MAJOR_VERSION:
-        raise MalformedError(f"an S3 event of version {version}; version {S3_EVENT_MAJOR_VERSION} is understood")
-    if not isinstance(name, str):
-        raise MalformedError("an S3 event without its eventName")
-    family, _, kind = name.removeprefix("s3:").partition(":")
-    bucket, obj = _bucket_and_object(record.get("s3"))
-    event = _object_event(
-        _EVENT_TYPES.get(family) or _event_type(f"{family}:{kind}"),
-        name,
-        {"bucket": bucket, "key": _form_decode(obj.get("key")), "version_id": obj.get("versionId")},
-        obj.get("eTag"),
-        obj.get("sequencer"),
-        delete_marker=kind == "DeleteMarkerCreated",
-    )
-    reason = _LIFECYCLE_EXPIRATION if family == "LifecycleExpiration" else None  # other events name none
-    origin = Origin(_version_id(obj.get("versionId")), _principal_id(record.get("userIdentity")), reason)
-    return Request(event, _unix_ms(record.get("eventTime")), origin=origin)
 
 
 def _principal_id(user_identity: object) -> str | None:
@@ -339,3 +282,56 @@ def _unix_ms(time: object) -> int | None:
         return int(datetime.fromisoformat(str(time)).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+
+
+def _describe_unknown(payload: object) -> str:
+    """Describe a payload of no known form, by its sender where that is known."""
+    match payload:
+        case {"Records": [{"eventSource": "minio:s3"}, *_]} | {"EventName": _, "Key": _}:
+            return "an event of MinIO; only events of Amazon S3 are supported"
+        case {"Records": [{"eventSource": "ceph:s3"}, *_]}:
+            return "an event of Ceph; only events of Amazon S3 are supported"
+        case {"account": _, "action": _, "bucket": _, "object": _}:
+            return "an event of Cloudflare R2; only events of Amazon S3 are supported"
+        case [str(kind), {"s3BucketName": _, "s3Key": _}] if _S3_POINTER in kind:
+            return "a pointer of the Amazon SQS Extended Client Library; send the message itself"
+        case list():
+            return "a JSON list; send one message for each of its items"
+        case str():
+            return "JSON text inside JSON text; encode the message once"
+        case dict():
+            return "neither a media file {business_phone, media_id}, nor an object {bucket, key}, nor an event of S3"
+        case _:
+            return f"JSON of the type {type(payload).__name__}; a message is a JSON object"
+
+
+def parse_batch_tasks(event: Mapping[str, Any]) -> dict[str, Request]:
+    """Parse the tasks of S3 Batch Operations to requests, by their task ids.
+
+    Raises MalformedError for an event of another schema; a malformed task is a request with the error.
+    """
+    version = event.get("invocationSchemaVersion")
+    if version != S3_BATCH_SCHEMA:
+        raise MalformedError(
+            f"S3 Batch Operations sent an event of its schema {mask_numbers(str(version))[:16]}; create the job with "
+            f'"InvocationSchemaVersion": "{S3_BATCH_SCHEMA}"'
+        )
+    match event:
+        case {"invocationId": str(), "tasks": [_, *_] as tasks}:
+            return {_parse_task_id(task): _parse_task(task) for task in tasks}
+    raise MalformedError("S3 Batch Operations named no invocationId, or no list of tasks")
+
+
+def _parse_task_id(task: object) -> str:
+    match task:
+        case {"taskId": str(task_id)}:
+            return task_id
+    raise MalformedError("S3 Batch Operations named no taskId")
+
+
+def _parse_task(task: Mapping[str, Any]) -> Request:
+    try:  # keys are form-encoded, as in notifications
+        obj = S3Object.parse(task.get("s3Bucket"), _form_decode(task.get("s3Key")), task.get("s3VersionId"))
+    except InvalidObjectError as error:
+        return Request(Malformed(str(error)))
+    return Request(ObjectEvent(ObjectEventType.REQUESTED, "task", obj))

@@ -67,37 +67,33 @@ class RequestHandler(Protocol):
 def handle_all(handler: RequestHandler, work: Sequence[WorkItem]) -> None:
     """Handle requests concurrently, fill in their results, and verify these."""
     handler.begin_invocation(len(work))
-
-    def handle(each: WorkItem) -> None:
-        each.results.extend(handle_safely(handler, each.request, each.attempt))
-
     with ThreadPoolExecutor(handler.settings.concurrent_calls) as workers:
-        for future in [workers.submit(handle, each) for each in work]:
-            future.result()
-    try:
-        handler.verify(work)
-    except Exception as error:  # noqa: BLE001 (a bug, which leaves the results as they are)
-        logger.error("verification_failed", extra={"error": error_location(error)})
-        count_internal_error()
+        futures = [workers.submit(handle_safely, handler, each.request, each.attempt) for each in work]
+    for each, future in zip(work, futures, strict=True):
+        each.results.extend(future.result())
+    _verify_safely(handler, work)
 
 
 def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -> list[Result]:
     """Handle one request. Never raises."""
     try:
-        results = _handle_in_time(handler, request.action, attempt)
+        attempt.require_time()
+        results = handler.handle(request.action, attempt)
     except DependencyUnavailable as error:
         results = [Result.unavailable(error)]
     except RequestRejectedError as error:
         results = [Result.rejected(error)]
     except Exception as error:  # noqa: BLE001 (a bug: its location is reported, its text may hold secrets)
-        location = error_location(error)
-        results = [Result(outcome=Outcome.UNAVAILABLE, reason=Reason.INTERNAL_ERROR, detail=location)]
+        results = [Result(outcome=Outcome.UNAVAILABLE, reason=Reason.INTERNAL_ERROR, detail=error_location(error))]
     return [result.of_request(request) for result in results]
 
 
-def _handle_in_time(handler: RequestHandler, action: Action, attempt: Attempt) -> list[Result]:
-    attempt.require_time()
-    return handler.handle(action, attempt)
+def _verify_safely(handler: RequestHandler, work: Sequence[WorkItem]) -> None:
+    try:
+        handler.verify(work)
+    except Exception as error:  # noqa: BLE001 (a bug, which leaves the results as they are)
+        logger.error("verification_failed", extra={"error": error_location(error)})
+        count_internal_error()
 
 
 def error_location(error: Exception) -> str:

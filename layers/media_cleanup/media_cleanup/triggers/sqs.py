@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import random
 from typing import TYPE_CHECKING, Any
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 MAX_BATCH_ENTRIES = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Message:
-    """A message, `age_s` seconds after it was sent, and its requests as they are handled."""
+    """A message, `age_s` seconds after it was sent; its parts are its requests as they are handled.
+
+    `redelivery` and `dead_letters` say what SQS has to do with it at the end: without either, it is done.
+    """
 
     message_id: str
     receipt_handle: str
@@ -37,20 +40,14 @@ class _Message:
     delivery: Delivery
     attempt: Attempt
     age_s: float
-    parts: list[WorkItem]
+    parts: Sequence[WorkItem]
+    dead_letters: Sequence[DeadLetter] = ()
+    redelivery: Redelivery | None = None
 
     @property
     def results(self) -> list[Result]:
         """The results of all parts."""
         return [result for part in self.parts for result in part.results]
-
-
-@dataclass(frozen=True, slots=True)
-class _NextStep:
-    """What to do with a message: redeliver it; else it is done, once its dead letters are accepted."""
-
-    redelivery: Redelivery | None = None
-    dead_letters: Sequence[DeadLetter] = ()
 
 
 def process_sqs_batch(
@@ -59,79 +56,72 @@ def process_sqs_batch(
     """Handle the messages of an SQS event, and return the partial batch response. `now_s` returns Unix seconds."""
     messages = _parse_messages(event["Records"], handler, deadline, now_s())
     handle_all(handler, [part for message in messages for part in message.parts])
-    steps = [_finish_safely(handler, message) for message in messages]
-    steps = _send_all_dead_letters(handler, steps, deadline)
-    if handler.event_bus:
-        steps = _publish_all(handler, handler.event_bus, messages, steps, deadline)
-        steps = _send_all_dead_letters(handler, steps, deadline)  # of messages whose events were given up
-    redelivered = [(message, step.redelivery) for message, step in zip(messages, steps, strict=True) if step.redelivery]
+    for message in messages:
+        _finish_safely(handler, message)
+    _send_dead_letters(handler, messages, deadline)
+    _publish_outcome_events(handler, messages, deadline)
+    redelivered = [message for message in messages if message.redelivery]
     _set_visibility_timeouts(handler, redelivered, deadline)
-    return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message, _ in redelivered]}
+    return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in redelivered]}
 
 
 def _parse_messages(
     records: Sequence[dict[str, Any]], handler: RequestHandler, deadline: Deadline, now_s: float
 ) -> list[_Message]:
+    """Parse SQS's records; `reserve_ms` of the time left are for the log lines of all requests."""
     requests = [parse_body(record.get("body"), handler.settings.default_business_phone) for record in records]
     reserve_ms = FINISH_MS_PER_REQUEST * sum(map(len, requests))
     return [
-        _parse_message(record, its_requests, deadline, reserve_ms, now_s)
+        _create_message(record, its_requests, deadline, reserve_ms, now_s)
         for record, its_requests in zip(records, requests, strict=True)
     ]
 
 
-def _parse_message(
+def _create_message(
     record: dict[str, Any], requests: Sequence[Request], deadline: Deadline, reserve_ms: int, now_s: float
 ) -> _Message:
-    attributes = record.get("attributes") or {}
-    sent = attributes.get("SentTimestamp")
-    delivery = Delivery(
-        trigger="sqs",
-        receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
-        message_id=record["messageId"],
-        sent_ms=None if sent is None else int(sent),
-    )
-    attempt = Attempt(delivery.receive_count, deadline, delivery.message_id, reserve_ms)
-    return _Message(
-        message_id=record["messageId"],
-        receipt_handle=record.get("receiptHandle", ""),
-        body=record.get("body") or "",
-        delivery=delivery,
-        attempt=attempt,
-        age_s=delivery.age_s(now_s),
-        parts=[WorkItem(request, attempt) for request in requests],
-    )
+    message_id, attributes = record["messageId"], record.get("attributes") or {}
+    receives, sent = int(attributes.get("ApproximateReceiveCount", 1)), attributes.get("SentTimestamp")
+    delivery = Delivery("sqs", receives, message_id, None if sent is None else int(sent))
+    attempt = Attempt(receives, deadline, message_id, reserve_ms)
+    parts = [WorkItem(request, attempt) for request in requests]
+    handle, body = record.get("receiptHandle", ""), record.get("body") or ""
+    return _Message(message_id, handle, body, delivery, attempt, delivery.age_s(now_s), parts)
 
 
-def _finish_safely(handler: RequestHandler, message: _Message) -> _NextStep:
+def _finish_safely(handler: RequestHandler, message: _Message) -> None:
     """Finish a message. Never raises, so that no message can fail another."""
     try:
-        return _finish(handler, message)
-    except Exception as error:  # noqa: BLE001 (a bug: its location is logged, its text may hold secrets)
-        extra = {"error": error_location(error), "message_id": message.message_id}
-        logger.error("message_processing_failed", extra=extra)
-        count_internal_error()
-        return _NextStep(AFTER_VISIBILITY_TIMEOUT)
+        _finish(handler, message)
+    except Exception as error:  # noqa: BLE001 (a bug)
+        _log_bug(error, message_id=message.message_id)
+        message.redelivery = AFTER_VISIBILITY_TIMEOUT
 
 
-def _finish(handler: RequestHandler, message: _Message) -> _NextStep:
-    """Write a message's log lines, then decide: redelivered, dead-lettered, or done."""
-    failed_receives = count_failed_receives(handler, message.results, message.attempt)
-    for part in message.parts:
-        part.results[:] = [give_up_if_exhausted(result, failed_receives, message.age_s) for result in part.results]
+def _finish(handler: RequestHandler, message: _Message) -> None:
+    """Write a message's log lines, then decide: it is redelivered, dead-lettered, or done."""
+    _give_up_if_exhausted(handler, message)
     for result in message.results:
         report(handler.log_profile, result, message.delivery)
     unavailable = [result for result in message.results if result.outcome is Outcome.UNAVAILABLE]
     if unavailable:
-        return _NextStep(Redelivery(max(_delay_s(result, message) for result in unavailable)))
-    return _NextStep(dead_letters=_letters_of(handler, message))
+        message.redelivery = Redelivery(max(_delay_s(result, message) for result in unavailable))
+    else:
+        message.dead_letters = _dead_letters_of(handler, message)
+
+
+def _give_up_if_exhausted(handler: RequestHandler, message: _Message) -> None:
+    """Reject what is still unavailable after the last receive that may fail."""
+    failed_receives = count_failed_receives(handler, message.results, message.attempt)
+    for part in message.parts:
+        part.results[:] = [give_up_if_exhausted(result, failed_receives, message.age_s) for result in part.results]
 
 
 def _delay_s(result: Result, message: _Message) -> int:
     return backoff_s(result, message.attempt.number, random())  # noqa: S311 (jitter)
 
 
-def _letters_of(handler: RequestHandler, message: _Message) -> list[DeadLetter]:
+def _dead_letters_of(handler: RequestHandler, message: _Message) -> list[DeadLetter]:
     """Return the dead letters of a message, none if an earlier receive has sent them, and only an event is missing."""
     parts = [(part.request, part.results) for part in message.parts]
     letters = dead_letters(message.body, parts, message.delivery, datetime.now(UTC))
@@ -145,30 +135,24 @@ def _letters_of(handler: RequestHandler, message: _Message) -> list[DeadLetter]:
         return letters
 
 
-def _send_all_dead_letters(handler: RequestHandler, steps: Sequence[_NextStep], deadline: Deadline) -> list[_NextStep]:
-    """Send all dead letters of a batch. A message stays on its queue until all of its dead letters are accepted."""
-    letters = [(number, letter) for number, step in enumerate(steps) for letter in step.dead_letters]
+def _send_dead_letters(handler: RequestHandler, messages: Sequence[_Message], deadline: Deadline) -> None:
+    """Send all dead letters. A message stays on its queue until all of its dead letters are accepted."""
+    letters = [(message, letter) for message in messages for letter in message.dead_letters]
     try:
         unsent = send_dead_letters(handler, [letter for _, letter in letters], deadline)
     except Exception as error:  # noqa: BLE001 (a bug, which must not fail the messages without dead letters)
-        logger.error("message_processing_failed", extra={"error": error_location(error)})
-        count_internal_error()
+        _log_bug(error)
         unsent = set(range(len(letters)))
-    failed = {letters[position][0] for position in unsent}
-    return [
-        _NextStep(AFTER_VISIBILITY_TIMEOUT) if number in failed else replace(step, dead_letters=())
-        for number, step in enumerate(steps)
-    ]
+    for position in unsent:
+        letters[position][0].redelivery = AFTER_VISIBILITY_TIMEOUT
 
 
-def _set_visibility_timeouts(
-    handler: RequestHandler, redeliveries: Sequence[tuple[_Message, Redelivery]], deadline: Deadline
-) -> None:
+def _set_visibility_timeouts(handler: RequestHandler, redelivered: Sequence[_Message], deadline: Deadline) -> None:
     """Set the visibility timeouts until redelivery; where that fails, the queue's own applies."""
     entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
-        {"Id": str(number), "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": redelivery.delay_s}
-        for number, (message, redelivery) in enumerate(redeliveries)
-        if redelivery.delay_s is not None
+        {"Id": str(number), "ReceiptHandle": each.receipt_handle, "VisibilityTimeout": each.redelivery.delay_s}
+        for number, each in enumerate(redelivered)
+        if each.redelivery and each.redelivery.delay_s is not None
     ]
     if handler.queue_url is None:
         return
@@ -187,43 +171,48 @@ def _set_visibility_timeouts(
         logger.warning("visibility_timeout_failed", extra=extra | {"error": describe_error(error)})
 
 
-def _publish_all(
-    handler: RequestHandler,
-    event_bus: str,
-    messages: Sequence[_Message],
-    steps: Sequence[_NextStep],
-    deadline: Deadline,
-) -> list[_NextStep]:
-    """Publish all outcome events of a batch. A message stays on its queue until all of its events are accepted."""
-    ends = list(zip(messages, steps, strict=True))
+def _publish_outcome_events(handler: RequestHandler, messages: Sequence[_Message], deadline: Deadline) -> None:
+    """Publish the outcome events of all messages, if there is an event bus.
+
+    A message stays on its queue until all of its events are accepted, or given up.
+    """
+    if handler.event_bus is None:
+        return
     now_ms = round(time.time() * 1000)
     try:
-        items = [(number, item) for number, end in enumerate(ends) for item in _publications(*end, now_ms)]
-        errors = publish(handler, event_bus, [item for _, item in items], deadline)
+        items = [(message, item) for message in messages for item in _publications(message, now_ms)]
+        errors = publish(handler, handler.event_bus, [item for _, item in items], deadline)
         failed = {items[position][0]: error for position, error in errors.items()}
     except Exception as error:  # noqa: BLE001 (a bug, which must not lose an event)
-        logger.error("message_processing_failed", extra={"error": error_location(error)})
-        count_internal_error()
-        failed = dict.fromkeys(range(len(ends)), Reason.INTERNAL_ERROR.value)
-    return [
-        _not_published(handler, message, failed[number]) if number in failed and end.redelivery is None else end
-        for number, (message, end) in enumerate(ends)
-    ]
+        _log_bug(error)
+        failed = dict.fromkeys(messages, Reason.INTERNAL_ERROR.value)
+    unpublished = [message for message in failed if message.redelivery is None]
+    for message in unpublished:
+        _keep_unpublished(handler, message, failed[message])
+    _send_dead_letters(handler, unpublished, deadline)
 
 
-def _publications(message: _Message, end: _NextStep, now_ms: int) -> list[Publication]:
+def _publications(message: _Message, now_ms: int) -> list[Publication]:
     results = [(part.attempt, result) for part in message.parts for result in part.results]
-    redelivered = end.redelivery is not None
+    redelivered = message.redelivery is not None
     return publications(results, message.delivery, message.message_id, now_ms, redelivered=redelivered)
 
 
-def _not_published(handler: RequestHandler, message: _Message, error: str) -> _NextStep:
+def _keep_unpublished(handler: RequestHandler, message: _Message, error: str) -> None:
     """Redeliver a message whose events were not accepted; at the last receive, dead-letter it."""
     result = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.EVENT_NOT_PUBLISHED, detail=error)
     failed_receives = count_failed_receives(handler, [result], message.attempt)
-    if give_up_if_exhausted(result, failed_receives, message.age_s).outcome is Outcome.UNAVAILABLE:
-        if handler.letter_records and any(each.outcome is Outcome.REJECTED for each in message.results):
-            handler.letter_records.put_dead_lettered(message.message_id)
-        return _NextStep(Redelivery(_delay_s(result, message)))
-    attributes = dead_letter_attributes(result, message.delivery, datetime.now(UTC))
-    return _NextStep(dead_letters=[DeadLetter(message.body, attributes)])
+    if give_up_if_exhausted(result, failed_receives, message.age_s).outcome is Outcome.REJECTED:
+        attributes = dead_letter_attributes(result, message.delivery, datetime.now(UTC))
+        message.dead_letters = [DeadLetter(message.body, attributes)]
+        return
+    if handler.letter_records and any(each.outcome is Outcome.REJECTED for each in message.results):
+        handler.letter_records.put_dead_lettered(message.message_id)
+    message.dead_letters = ()
+    message.redelivery = Redelivery(_delay_s(result, message))
+
+
+def _log_bug(error: Exception, **extra: str) -> None:
+    """Log and count a bug: its location, since its text may hold secrets."""
+    logger.error("message_processing_failed", extra={"error": error_location(error), **extra})
+    count_internal_error()
