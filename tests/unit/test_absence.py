@@ -449,8 +449,16 @@ def test_paced_experiment_leaves_no_control(left_s: int) -> None:
     assert nxcloud.now_s <= max(1000, nxcloud.ends_s - 8)
 
 
-def test_lack_of_time_is_no_useless_control() -> None:
-    nxcloud = FakeNxCloudClient(call_s=1.9, ends_s=1020)
+# With a rate, the last of nine calls is made 33.6 s after the first, and takes 2 s; 8 s are for the rest of the batch
+@pytest.mark.parametrize(("left_s", "proven"), [(43.7, True), (43.5, False)])
+def test_paced_experiment_is_whole_if_its_last_turn_is_in_time(left_s: float, *, proven: bool) -> None:
+    nxcloud = FakeNxCloudClient(calls_per_s=0.25, ends_s=1000 + left_s)
+    assert (nxcloud.prove("gone").absent == {GONE}) is proven
+
+
+@pytest.mark.parametrize("calls_per_s", [0, 0.25])
+def test_lack_of_time_is_no_useless_control(calls_per_s: float) -> None:
+    nxcloud = FakeNxCloudClient(calls_per_s=calls_per_s, call_s=1.9, ends_s=1020)
     for _ in range(4):
         nxcloud.now_s = 1000
         assert nxcloud.prove("gone").reason is Reason.PROVIDER_FAILED

@@ -16,6 +16,7 @@ from tests.conftest import Context
         ([100_000, 100_001], [[0], [1]]),
         ([199_999, 1, 1, 199_999], [[0, 1], [2, 3]]),
         ([300_000, 1, 300_000], [[0], [1], [2]]),
+        ([200_000, 100_000, 100_001], [[0], [1], [2]]),
     ],
 )
 def test_batches_have_ten_entries_and_200_000_at_most(sizes: list[int], batches: list[list[int]]) -> None:

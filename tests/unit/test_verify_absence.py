@@ -12,7 +12,7 @@ from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.provider.absence import AbsenceExperiments, Proof
 from media_cleanup.request import Attempt, Request
 from media_cleanup.result import Confirmation, Result, WorkItem
-from media_cleanup.verify_absence import MAX_MEDIA, VerifyAbsence
+from media_cleanup.verify_absence import VerifyAbsence
 from tests.conftest import PHONE, Context
 
 MEDIA, OTHER = Media(PHONE, "media"), Media(PHONE, "other")
@@ -167,7 +167,7 @@ def test_nothing_is_asked_with_too_little_time_left(fakes: Fakes) -> None:
 
 
 def test_experiment_has_at_most_100_media_files(fakes: Fakes) -> None:
-    media = [Media(PHONE, f"media-{number:03}") for number in range(MAX_MEDIA + 1)]
+    media = [Media(PHONE, f"media-{number:03}") for number in range(101)]
     fakes.proofs[PHONE] = Proof(absent=frozenset(media))
     *proven, last = fakes.verify(failed(*media))
     assert {result.retry_after_s for result in proven} == {3600}
