@@ -35,6 +35,7 @@ TESTS = {
     CLEANUP / "brake.py": "tests/unit/test_brake.py",
     CLEANUP / "provider/breaker.py": "tests/unit/test_breaker.py",
     CLEANUP / "provider/pacing.py": "tests/unit/test_pacing.py",
+    CLEANUP / "provider/flow_control.py": "tests/unit/test_flow_control.py",
     CLEANUP / "result.py": "tests/unit/test_result.py tests/unit/test_backoff.py tests/unit/test_sqs.py",
     CLEANUP / "triggers/batches.py": "tests/unit/test_batches.py",
     CLEANUP / "triggers/failures.py": "tests/unit/test_failures.py",
@@ -42,10 +43,12 @@ TESTS = {
     CLEANUP / "triggers/backoff.py": "tests/unit/test_backoff.py tests/unit/test_sqs.py",
     CLEANUP / "triggers/dead_letters.py": "tests/unit/test_dead_letters.py tests/unit/test_sqs.py",
     CLEANUP / "triggers/sqs.py": "tests/unit/test_sqs.py",
+    CLEANUP / "aws/credentials.py": "tests/unit/test_credentials.py",
     NXCLOUD / "signing.py": "tests/unit/test_signing.py",
     NXCLOUD / "errors.py": "tests/unit/test_errors.py tests/unit/test_classification.py",
     NXCLOUD / "clock.py": "tests/unit/test_clock.py",
     NXCLOUD / "responses.py": "tests/unit/test_responses.py",
+    NXCLOUD / "files.py": "tests/unit/test_files.py",
 }
 CONFIG = """
 [cosmic-ray]

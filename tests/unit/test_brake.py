@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from media_cleanup.brake import HOUR_S, Brake
+from media_cleanup.brake import Brake
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.result import Result
 
+HOUR, HOUR_S = 490_000, 3600  # since 1970, and in seconds
 DELETED = Result(outcome=Outcome.DELETED)
 FAILED = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.PROVIDER_FAILED)
 
@@ -19,7 +20,7 @@ class FakeTable:
     """The hours' counters, which grant `limit` deletions each. `reservations` are the sizes that were asked for."""
 
     limit: int
-    now_s: float = 490_000 * HOUR_S
+    now_s: float = HOUR * HOUR_S
     taken: dict[int, int] = field(default_factory=dict)
     reservations: list[int] = field(default_factory=list)
 
@@ -62,6 +63,21 @@ def test_invocation_reserves_once_for_all_its_requests() -> None:
     assert table.reservations == [10, 10, 10]
 
 
+@pytest.mark.parametrize("requests", [0, 1])
+def test_invocation_reserves_one_permit_at_least(requests: int) -> None:
+    table = FakeTable(10_000)
+    brake = table.brake()
+    brake.begin_invocation(requests)
+    assert attempt(brake) == "deleted"
+    assert table.reservations == [1]
+
+
+def test_deletion_outside_an_invocation_reserves_one_permit() -> None:
+    table = FakeTable(10_000)
+    assert attempt(table.brake()) == "deleted"
+    assert table.reservations == [1]
+
+
 def test_hour_has_no_more_deletions_than_the_limit() -> None:
     table = FakeTable(1000)
     brakes = [table.brake() for _ in range(5)]
@@ -85,6 +101,44 @@ def test_next_hour_has_new_permits() -> None:
     assert delete(brake, 11) == ["deleted"] * 10 + ["braked"]
     table.now_s += HOUR_S
     assert delete(brake, 1) == ["deleted"]
+
+
+def test_permits_are_taken_from_their_hour_and_end_with_it() -> None:
+    table = FakeTable(1000)
+    brake = table.brake()
+    brake.begin_invocation(10)
+    for passed_s in (0, HOUR_S - 1, 1):  # begins in the first hour, ends it, and begins the second
+        table.now_s += passed_s
+        assert attempt(brake) == "deleted"
+    assert table.taken == {HOUR: 10, HOUR + 1: 10}
+    table.now_s -= 1  # the clock is set back
+    assert attempt(brake) == "deleted"
+    assert table.taken == {HOUR: 20, HOUR + 1: 10}
+
+
+def test_reached_limit_is_known_until_a_permit_is_returned() -> None:
+    brake = FakeTable(1).brake()
+    assert brake.limit_error() is None
+    refusals: list[DependencyUnavailable | None] = []
+
+    def fail_after_another_deletion() -> Result:
+        assert attempt(brake) == "braked"
+        refusals.append(brake.limit_error())
+        return FAILED
+
+    brake.delete_with_permit(fail_after_another_deletion)
+    assert refusals[0]
+    assert refusals[0].reason is Reason.BRAKED
+    assert brake.limit_error() is None
+
+
+@pytest.mark.parametrize(("limit", "reserved"), [(1000, 20), (1049, 20), (10, 1)])
+def test_reservation_is_a_tenth_of_the_environments_share(limit: int, reserved: int) -> None:
+    table = FakeTable(limit)
+    brake = table.brake(environments=5)
+    brake.begin_invocation(1000)
+    attempt(brake)
+    assert table.reservations == [reserved]
 
 
 def test_permits_are_looked_for_again_in_each_invocation() -> None:
@@ -120,6 +174,12 @@ def test_permit_comes_back_if_nothing_can_have_been_deleted(reason: Reason, *, c
     brake = FakeTable(1).brake()
     delete(brake, 1, Result(outcome=Outcome.UNAVAILABLE, reason=reason))
     assert attempt(brake) == ("deleted" if comes_back else "braked")
+
+
+def test_permit_comes_back_if_the_media_was_gone() -> None:
+    brake = FakeTable(1).brake()
+    delete(brake, 1, Result(outcome=Outcome.ALREADY_GONE))
+    assert [attempt(brake), attempt(brake)] == ["deleted", "braked"]
 
 
 def test_permit_comes_back_if_no_call_is_made() -> None:

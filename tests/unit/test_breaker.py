@@ -8,9 +8,10 @@ import pytest
 
 from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.outcome import Reason
-from media_cleanup.provider.breaker import MAX_FAILURES, OPEN_S, CircuitBreaker
+from media_cleanup.provider.breaker import CircuitBreaker
 from nxcloud import ApiError, InvalidResponseError, NoResponseError, NxCloudError, RequestFailedError, ThrottledError
 
+MAX_FAILURES, OPEN_S = 5, 60
 DOWN = NoResponseError("no complete answer")
 
 
@@ -88,6 +89,8 @@ def test_answered_probe_closes_the_circuit(caller: Caller, error: NxCloudError |
     for _ in range(MAX_FAILURES - 1):
         assert caller.call(DOWN) is None
     assert caller.call() is None
+    caller.open()
+    assert caller.call() == Reason.CIRCUIT_OPEN
 
 
 def test_refusal_is_known_without_a_call_until_a_probe_is_due(caller: Caller) -> None:

@@ -107,6 +107,11 @@ def test_fault_of_the_body_is_named(headers: dict[str, str], body: bytes, fault:
         parse_response(200, headers, body, ())
 
 
+def test_object_with_many_keys_is_parsed() -> None:
+    many = {f"key-{number}": number for number in range(1000)}
+    assert parse(200, {"code": 0, "data": many}).data == many
+
+
 def test_identity_encoding_is_no_fault() -> None:
     assert parse(200, {"code": 0}, {"Content-Encoding": "identity"}).code == 0
 

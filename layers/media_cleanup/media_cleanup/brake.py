@@ -30,11 +30,11 @@ class Brake:
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._limit = limit
-        self._max_reservation = max(1, int(MAX_UNUSED * limit / environments))
+        self._max_reservation = max(1, int(MAX_UNUSED * limit) // environments)
         self._reserve = reserve
         self._now_s = now_s
         self._lock = Lock()
-        self._hour = -1
+        self._hour: int | None = None
         self._permits = 0
         self._requests = 1
         self._reached = False
@@ -66,7 +66,7 @@ class Brake:
 
     def _take(self) -> None:
         with self._lock:
-            hour = int(self._now_s() // HOUR_S)
+            hour = int(self._now_s()) // HOUR_S
             if hour != self._hour:
                 self._hour, self._permits, self._reached = hour, 0, False
             if not self._permits and not self._reached:
