@@ -20,10 +20,10 @@ def no_turn() -> None:
 
 
 class Caller:
-    """Makes calls through a circuit whose clock the tests move."""
+    """Makes calls through a circuit whose clock the tests move; a monotonic clock may begin anywhere."""
 
     def __init__(self) -> None:
-        self.now_s = 1000.0
+        self.now_s = -1000.0
         self.made = 0
         self.breaker = CircuitBreaker(lambda: self.now_s)
 
@@ -81,10 +81,11 @@ def test_any_response_begins_the_count_again(caller: Caller, error: NxCloudError
         assert caller.call(error) is None
 
 
+@pytest.mark.parametrize("later_s", [0, 1])
 @pytest.mark.parametrize("error", [None, RequestFailedError("", provider_code=-1, http_status=200)])
-def test_answered_probe_closes_the_circuit(caller: Caller, error: NxCloudError | None) -> None:
+def test_answered_probe_closes_the_circuit(caller: Caller, error: NxCloudError | None, later_s: float) -> None:
     caller.open()
-    caller.now_s += OPEN_S
+    caller.now_s += OPEN_S + later_s
     assert caller.call(error) is None
     for _ in range(MAX_FAILURES - 1):
         assert caller.call(DOWN) is None
@@ -99,8 +100,9 @@ def test_refusal_is_known_without_a_call_until_a_probe_is_due(caller: Caller) ->
     refusal = caller.breaker.open_error()
     assert refusal
     assert refusal.reason is Reason.CIRCUIT_OPEN
-    caller.now_s += OPEN_S
-    assert caller.breaker.open_error() is None
+    for passed_s in (OPEN_S, 1):  # a probe is due from then on
+        caller.now_s += passed_s
+        assert caller.breaker.open_error() is None
 
 
 def test_failed_probe_opens_the_circuit_again(caller: Caller) -> None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import jsonschema
 import pytest
+from botocore.exceptions import ClientError
 
 from localdev.cloud import ROOT
 from media_cleanup.aws.clients import AwsClients
@@ -141,6 +142,7 @@ def test_detail_holds_no_whole_number_and_no_surrogate() -> None:
         (Outcome.DELETED, True, True),
         (Outcome.ALREADY_GONE, True, True),
         (Outcome.REJECTED, True, False),
+        (Outcome.LINKED, False, False),
         (Outcome.SKIPPED, False, False),
         (Outcome.UNAVAILABLE, False, False),
     ],
@@ -176,6 +178,20 @@ class FakeEvents:
             for number in range(len(Entries))
         ]
         return {"FailedEntryCount": len(self.refused), "Entries": answers}
+
+
+class ThrottledEvents(FakeEvents):
+    """EventBridge's client, throttled."""
+
+    def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 (boto3's own name)
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": f"{len(Entries)}"}}, "PutEvents")
+
+
+class ForgetfulEvents(FakeEvents):
+    """EventBridge's client, whose response lacks an entry."""
+
+    def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 (boto3's own name)
+        return {"FailedEntryCount": 0, "Entries": super().put_events(Entries=Entries)["Entries"][1:]}
 
 
 @dataclass
@@ -219,6 +235,21 @@ def test_only_accepted_events_are_settled(capsys: pytest.CaptureFixture[str]) ->
     settled = {result.confirmed_ms for result in handler.settled}
     assert settled == {CONFIRMED_MS + number for number in range(12)} - {CONFIRMED_MS + 1, CONFIRMED_MS + 11}
     assert capsys.readouterr().out.count("outcome_event_not_accepted") == 1
+
+
+def test_events_of_a_failed_call_are_not_settled() -> None:
+    handler = EventHandler(events=ThrottledEvents())
+    errors = published(handler, [DONE] * 2)
+    assert errors.keys() == {0, 1}
+    assert all("ThrottlingException" in error for error in errors.values())
+    assert handler.settled == []
+
+
+def test_response_that_lacks_an_entry_settles_nothing() -> None:
+    handler = EventHandler(events=ForgetfulEvents())
+    with pytest.raises(ValueError, match="shorter"):
+        published(handler, [DONE] * 2)
+    assert handler.settled == []
 
 
 def test_events_without_time_left_are_not_published() -> None:

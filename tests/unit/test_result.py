@@ -8,7 +8,7 @@ from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.model import Media, S3Object
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import Malformed, ObjectEvent, ObjectEventType, Origin, Request
-from media_cleanup.result import Result
+from media_cleanup.result import Confirmation, Result
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,43 @@ def test_authentication_failed_follows_the_reasons(
 ) -> None:
     result = Result(outcome=Outcome.UNAVAILABLE, reason=reason, last_reason=last_reason, detail=detail)
     assert result.authentication_failed is failed
+
+
+CONFIRMED = Confirmation(Outcome.DELETED, None, 0, 7)
+
+
+@pytest.mark.parametrize(
+    ("result", "confirmation"),
+    [
+        (Result(outcome=Outcome.DELETED, provider_code=0, confirmed_ms=7), CONFIRMED),
+        (
+            Result(
+                outcome=Outcome.ALREADY_GONE, reason=Reason.VERIFIED_ABSENT, provider_code=-1, confirmed_ms=7
+            ),  # the code is of the failure before the experiment
+            Confirmation(Outcome.ALREADY_GONE, Reason.VERIFIED_ABSENT, None, 7),
+        ),
+        (
+            Result(outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, earlier_confirmation=CONFIRMED),
+            CONFIRMED,
+        ),
+        (Result(outcome=Outcome.UNAVAILABLE, reason=Reason.PROVIDER_FAILED, provider_code=-1), None),
+    ],
+)
+def test_confirmation_is_the_own_or_the_earlier_one(result: Result, confirmation: Confirmation | None) -> None:
+    assert result.confirmation == confirmation
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_only_pace_and_brake_are_waited_for(reason: Reason) -> None:
+    waits = reason in {Reason.PACED, Reason.BRAKED}
+    assert Result(outcome=Outcome.UNAVAILABLE, reason=reason).is_waiting is waits
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_only_deleted_and_already_gone_mean_gone(outcome: Outcome) -> None:
+    assert Result(outcome=outcome).is_gone is (outcome in {Outcome.DELETED, Outcome.ALREADY_GONE})
+
+
+def test_own_number_is_that_of_the_media_file() -> None:
+    assert Result(outcome=Outcome.DELETED).own_numbers == ()
+    assert Result(outcome=Outcome.DELETED, media=Media("8615800001795", "media")).own_numbers == ("8615800001795",)
