@@ -173,7 +173,7 @@ def _try_all(copy: Path, config: Path, session: Path, task: TaskID, progress: Pr
 
 
 def _mutant(module: Path, diff: str) -> Mutant:
-    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
+    lines = [line for line in diff.splitlines() if line[1:].strip() and not line.startswith(("---", "+++"))]
     was, becomes = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
     return Mutant(name_in_package(module), was, becomes)
 

@@ -254,13 +254,14 @@ def test_control_whose_deletion_had_no_response_is_replaced(nxcloud: FakeNxCloud
     assert len(nxcloud.files) == 2
 
 
-def test_missing_control_is_kept_for_an_hour(nxcloud: FakeNxCloudClient) -> None:
+@pytest.mark.parametrize("missed_after_s", [3597, 3597.5])
+def test_missing_control_is_kept_for_an_hour(missed_after_s: float, nxcloud: FakeNxCloudClient) -> None:
     nxcloud.errors = {7: ABSENT}
     nxcloud.prove("gone")
     nxcloud.errors = {}
     nxcloud.media.clear()  # deleted by hand
-    # From the upload at 1000: missing within the hour, then at the hour, when it is forgotten
-    for passed_s, uploads in ((3597, 1), (0, 1), (601, 2)):
+    # From the upload at 1000: missing within the hour, then at the hour or after it, when it is forgotten
+    for passed_s, uploads in ((missed_after_s, 1), (0, 1), (601, 2)):
         nxcloud.now_s += passed_s
         nxcloud.ends_s = nxcloud.now_s + 60
         nxcloud.prove("gone")

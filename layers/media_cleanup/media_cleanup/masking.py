@@ -72,7 +72,7 @@ def _substitute(
     return "".join([*parts, outside(text[end:])])
 
 
-@lru_cache(maxsize=100)
+@lru_cache
 def _own_number(digits: str) -> re.Pattern[str]:
     """The pattern of a number whatever stands between its digits; of too short a number, a pattern without matches."""
     if len(digits) < MIN_DIGITS:
