@@ -39,7 +39,8 @@ class FakeSecretsManager:
     def __init__(self) -> None:
         self.value: str | None = self.text(OLD)
         self.reads = 0
-        self.now_s = 1000.0
+        self.now_s = -1000.0  # a monotonic clock may begin anywhere
+        self.failure_code = "ThrottlingException"
         self.store = CredentialsStore(cast("AwsClients", SimpleNamespace(secretsmanager=self)), "s", lambda: self.now_s)
 
     @staticmethod
@@ -51,7 +52,7 @@ class FakeSecretsManager:
         assert SecretId == "s"
         self.reads += 1
         if self.value is None:
-            raise ClientError({"Error": {"Code": "ThrottlingException"}}, "GetSecretValue")
+            raise ClientError({"Error": {"Code": self.failure_code}}, "GetSecretValue")
         return {"SecretString": self.value}
 
 
@@ -99,6 +100,7 @@ def test_harmless_faults_of_a_secret_are_accepted(value: str | bytes) -> None:
         (f'{{"accessKey": "“{CANARY}”", "accessSecret": "s"}}', "beyond ASCII in its field accessKey"),
         (f'{{"accessKey": "k", "accessSecret": "\\"{CANARY}\\""}}', "quotation mark around its field accessSecret"),
         (f'{{"accessKey": "\'{CANARY}", "accessSecret": "s"}}', "quotation mark around its field accessKey"),
+        (f'{{"accessKey": "k", "accessSecret": "{CANARY}`"}}', "quotation mark around its field accessSecret"),
         (b"\xff" + CANARY.encode(), "binary and no UTF-8 text"),
         (CANARY.encode("utf-16"), "binary and no UTF-8 text"),
         (b"{}", "accessKey"),
@@ -124,7 +126,7 @@ def test_credentials_are_cached_for_five_minutes(secret: FakeSecretsManager) -> 
     secret.value = FakeSecretsManager.text(NEW)
     secret.now_s += 299
     assert secret.store.get(PHONE) == OLD
-    secret.now_s += 2
+    secret.now_s += 1
     assert (secret.store.get(PHONE), secret.reads) == (NEW, 2)
 
 
@@ -139,9 +141,11 @@ def test_last_credentials_are_served_while_throttled(secret: FakeSecretsManager)
     secret.value = None
     secret.now_s += 10_000
     assert [secret.store.get(PHONE) for _ in range(3)] == [OLD] * 3
-    assert secret.reads == 2  # the failure is cached for a while
     secret.value = FakeSecretsManager.text(NEW)
-    secret.now_s += 5
+    secret.now_s += 4
+    assert secret.store.get(PHONE) == OLD
+    assert secret.reads == 2  # the failure is cached for a while
+    secret.now_s += 1
     assert secret.store.get(PHONE) == NEW
 
 
@@ -157,6 +161,36 @@ def test_failure_without_last_credentials_is_cached_and_raised(secret: FakeSecre
     assert secret.store.get(PHONE) == OLD
 
 
+@pytest.mark.parametrize(
+    ("code", "reason", "detail"),
+    [
+        ("AccessDeniedException", Reason.SECRET_UNREACHABLE, "answered AccessDeniedException"),
+        ("ResourceNotFoundException", Reason.CREDENTIALS_UNUSABLE, "secret s does not exist or has no value"),
+        ("ThrottlingException", Reason.SECRET_UNREACHABLE, "answered ThrottlingException"),
+    ],
+)
+def test_missing_secret_alone_is_unusable(secret: FakeSecretsManager, code: str, reason: Reason, detail: str) -> None:
+    secret.value, secret.failure_code = None, code
+    with pytest.raises(DependencyUnavailable, match=detail) as caught:
+        secret.store.get(PHONE)
+    assert caught.value.reason is reason
+
+
+def test_prepared_secret_is_not_read_by_the_first_request(secret: FakeSecretsManager) -> None:
+    secret.store.prepare()
+    assert secret.store.get(PHONE) == OLD
+    assert secret.reads == 1
+
+
+def test_failed_preparation_leaves_the_first_request_to_read(secret: FakeSecretsManager) -> None:
+    text, secret.value = secret.value, None
+    with pytest.raises(DependencyUnavailable, match="answered ThrottlingException"):
+        secret.store.prepare()
+    secret.value = text
+    assert secret.store.get(PHONE) == OLD
+    assert secret.reads == 2
+
+
 def test_secret_unusable_after_expiry_is_refused(secret: FakeSecretsManager) -> None:
     assert secret.store.get(PHONE) == OLD
     secret.value = "nonsense"
@@ -170,8 +204,10 @@ def test_secret_is_read_again_after_a_refusal_once_a_minute(secret: FakeSecretsM
     assert secret.store.get(PHONE) == OLD
     assert secret.store.refresh_after_refusal(PHONE, OLD) == OLD
     assert secret.store.refresh_after_refusal(PHONE, OLD) is None
+    secret.now_s += 59
+    assert secret.store.refresh_after_refusal(PHONE, OLD) is None
     assert secret.reads == 2
-    secret.now_s += 60
+    secret.now_s += 1
     secret.value = FakeSecretsManager.text(NEW)
     assert secret.store.refresh_after_refusal(PHONE, OLD) == NEW
     assert secret.store.refresh_after_refusal(PHONE, OLD) == NEW  # another worker's refusal; the secret was just read

@@ -65,14 +65,14 @@ def test_number_split_by_refused_characters_is_masked() -> None:
 def test_size_is_that_of_body_names_and_values() -> None:
     attributes = dead_letter_attributes(REFUSED, Delivery("sqs"), FAILED_AT)
     values = {"reason": "refused_by_provider", "failed_at": "2026-01-15T09:26:53+00:00"}
-    assert DeadLetter("body", attributes).characters == len("body" + "".join(values) + "".join(values.values()))
+    assert DeadLetter("a body", attributes).characters == len("a body" + "".join(values) + "".join(values.values()))
 
 
 def test_whole_message_has_the_reason_of_its_first_rejected_part() -> None:
     request = Request(Media("8615800001795", MEDIA_ID))
-    deleted = Result(outcome=Outcome.DELETED)
+    deleted, skipped = Result(outcome=Outcome.DELETED), Result(outcome=Outcome.SKIPPED)
     others = [replace(REFUSED, provider_code=number) for number in range(11)]
-    parts = [(request, [deleted]), *((request, [deleted, other, deleted]) for other in others)]
+    parts = [(request, [deleted]), *((request, [deleted, skipped, other, deleted]) for other in others)]
     [letter] = dead_letters("body", parts, Delivery("sqs"), FAILED_AT)
     values = {name: attribute["StringValue"] for name, attribute in letter.attributes.items()}
     assert (values["provider_code"], values["rejected_parts"]) == ("0", "11")

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from nxcloud import InvalidFileError
-from nxcloud.files import KB, MB, MIME_TYPES, guess_mime_type, load_file, max_bytes
+from nxcloud.files import MIME_TYPES, guess_mime_type, load_file, max_bytes
+
+KB, MB = 1024, 1024 * 1024
 
 
 class Dripping(io.RawIOBase):
