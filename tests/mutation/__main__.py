@@ -42,7 +42,7 @@ TESTS = {
     CLEANUP / "triggers/outcome_events.py": "tests/unit/test_outcome_events.py",
     CLEANUP / "triggers/backoff.py": "tests/unit/test_backoff.py tests/unit/test_sqs.py",
     CLEANUP / "triggers/dead_letters.py": "tests/unit/test_dead_letters.py tests/unit/test_sqs.py",
-    CLEANUP / "triggers/sqs.py": "tests/unit/test_sqs.py",
+    CLEANUP / "triggers/sqs.py": "tests/unit/test_sqs.py tests/unit/test_sqs_events.py",
     CLEANUP / "aws/credentials.py": "tests/unit/test_credentials.py",
     NXCLOUD / "signing.py": "tests/unit/test_signing.py",
     NXCLOUD / "errors.py": "tests/unit/test_errors.py tests/unit/test_classification.py",
