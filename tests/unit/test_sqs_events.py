@@ -121,20 +121,33 @@ def test_event_refused_at_the_15th_receive_is_dead_lettered(
     assert reasons_of_letters(handler) == ["event_not_published: InternalFailure"] * (1 - len(failed))
 
 
+@dataclass
+class HandlerByKey(EventHandler):
+    """A handler with a result for each object key."""
+
+    def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
+        return [self.results[key_of(action)]]
+
+
 def test_message_with_an_unavailable_part_keeps_its_redelivery() -> None:
-    results = {
-        "a": Result(outcome=Outcome.DELETED, confirmed_ms=1_700_000_000_250),
-        "b": Result(outcome=Outcome.UNAVAILABLE, retry_after_s=900),
-    }
-
-    class HandlerByKey(EventHandler):
-        def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
-            return [results[key_of(action)]]
-
     handler = HandlerByKey(event_bus="outcomes", events=FakeEvents(refused=ALL))
+    handler.results["a"] = Result(outcome=Outcome.DELETED, confirmed_ms=1_700_000_000_250)
+    handler.results["b"] = Result(outcome=Outcome.UNAVAILABLE, retry_after_s=900)
     assert process(handler, record(0, {"Records": [removal("a"), removal("b")]})) == ["m0"]
     assert [entry["VisibilityTimeout"] for [entry] in handler.sqs.timeouts] == [900]
     assert len(published(handler)) == 1
+
+
+@pytest.mark.parametrize(("outcome", "recorded"), [(Outcome.SKIPPED, set()), (Outcome.REJECTED, {"m0"})])
+def test_only_dead_lettered_messages_are_recorded(
+    letters: FakeLetterRecords, outcome: Outcome, recorded: set[str]
+) -> None:
+    records = cast("DeletionRecords", letters)
+    handler = HandlerByKey(event_bus="outcomes", letter_records=records, events=FakeEvents(refused=ALL))
+    handler.results["a"] = Result(outcome=Outcome.DELETED, confirmed_ms=1_700_000_000_250)
+    handler.results["b"] = Result(outcome=outcome, reason=Reason.OBJECT_EXISTS)
+    assert process(handler, record(0, {"Records": [removal("a"), removal("b")]})) == ["m0"]
+    assert letters.messages == recorded
 
 
 class BrokenEvents(FakeEvents):
