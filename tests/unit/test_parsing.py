@@ -457,6 +457,19 @@ def test_sample_names_its_origin(name: str, origins: list[Origin]) -> None:
     assert [request.origin for request in parse(sample(name))] == origins
 
 
+@pytest.mark.parametrize("detail_type", ["Object Created", "Object Tags Added", "Object Tags Deleted"])
+def test_reason_of_an_event_other_than_a_deletion_is_ignored(detail_type: str) -> None:
+    event = sample("eventbridge-deleted") | {"detail-type": detail_type}
+    assert [request.origin for request in parse(event)] == [Origin(requester="123456789012")]
+
+
+@pytest.mark.parametrize("name", ["IntelligentTiering", "LifecycleTransition", "ObjectRemoved:Delete"])
+def test_notification_other_than_an_expiration_names_no_reason(name: str) -> None:
+    event = sample("s3-removed")
+    event["Records"][0]["eventName"] = name
+    assert [request.origin for request in parse(event)] == [DELETED_BY_PRINCIPAL]
+
+
 @pytest.mark.parametrize("value", [None, "", 7, ["a"], {"a": "b"}, True])
 def test_origin_of_another_type_is_ignored(value: object) -> None:
     message = {"bucket": BUCKET, "key": KEY, "requested_by": value}
