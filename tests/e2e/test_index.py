@@ -352,7 +352,7 @@ def test_malformed_link_message_is_dead_lettered_with_reason(own_bucket: Stack) 
     send(own_bucket, {"business_phone": PHONE, "media_id": media_id}, "IndexQueue")
     message = dead_letter(own_bucket, media_id, "IndexDeadLetterQueue")
     reason = message["MessageAttributes"]["reason"]["StringValue"]
-    assert reason.startswith("not_understood: names a media and no object")
+    assert reason.startswith("not_understood: names a media file and no object")
 
 
 def test_logs_contain_no_secret_and_no_phone_number(bucket: Bucket, nxcloud: FakeNxCloud, cloud: LocalCloud) -> None:

@@ -66,7 +66,7 @@ class IndexMedia:
             case Ignored(reason):
                 return [Result(outcome=Outcome.SKIPPED, reason=reason)]
             case Media():
-                return [_rejected("names a media and no object: to delete it, send it to the deletion queue")]
+                return [_rejected("names a media file and no object: to delete it, send it to the deletion queue")]
             case Malformed(detail):
                 return [_rejected(detail)]
 
