@@ -132,6 +132,19 @@ def test_permit_comes_back_if_no_call_is_made() -> None:
     assert attempt(brake) == "deleted"
 
 
+def test_permit_of_the_hour_before_does_not_come_back() -> None:
+    table = FakeTable(1)
+    brake = table.brake()
+
+    def fail_in_the_next_hour() -> Result:
+        table.now_s += HOUR_S
+        assert attempt(brake) == "deleted"  # another worker's, with the only permit of that hour
+        return FAILED
+
+    brake.delete_with_permit(fail_in_the_next_hour)
+    assert attempt(brake) == "braked"
+
+
 def test_concurrent_deletions_share_the_permits() -> None:
     brake = FakeTable(100).brake(environments=1)
     brake.begin_invocation(100)
