@@ -99,6 +99,16 @@ def test_other_lines_are_ignored(text: str) -> None:
     assert parse_line(text) is None
 
 
+def test_line_with_values_of_other_types_is_readable(ledger: Ledger) -> None:
+    fields: dict[str, object] = {"message": "media_deletion", "timestamp": "2026-01-15T09:26:54Z", "outcome": "deleted"}
+    fields |= {"requested_by": "\ud800", "attempt": None, "provider_code": "<b>", "lag_ms": "soon"}
+    line = parse_line(json.dumps(fields))
+    assert line is not None
+    assert (line.requested_by, line.attempt, line.provider_code, line.lag_ms) == ("?", 1, None, None)
+    [request] = requests_of(ledger, line)
+    assert request.line == line
+
+
 class FakeLogs:
     """CloudWatch Logs' client with these pages of texts."""
 
@@ -240,6 +250,12 @@ def test_duration_has_one_unit(milliseconds: int, text: str) -> None:
     assert duration(milliseconds) == text
 
 
+@pytest.mark.parametrize("media_id", ["a*", 'a"', "a\\"])
+def test_media_id_with_signs_of_the_filter_is_left_out(media_id: str) -> None:
+    assert Scope(None, 1, media_id).filter_pattern == '{ $.message = "media_deletion" }'
+    assert Scope(None, 1, "a").filter_pattern == '{ $.message = "media_deletion" && $.media_id = "a" }'
+
+
 # Files
 
 
@@ -254,6 +270,14 @@ def test_csv_has_a_row_for_each_request_and_no_formula(ledger: Ledger) -> None:
     assert (values["outcome"], values["provider_code"], values["message_id"]) == ("deleted", "0", "m1")
     values = dict(zip(header, second, strict=True))
     assert (values["requested_by"], values["object_key"], values["confirmed_at"]) == ("'=cmd()", "'@a", "")
+
+
+def test_csv_quotes_texts_whatever_separates_cells(ledger: Ledger) -> None:
+    requests = requests_of(ledger, replace(DELETED, requested_by="a;=cmd()"))
+    file = io.StringIO()
+    write_csv(file, summary_of(ledger), requests)
+    assert ',"a;=cmd()",' in file.getvalue()
+    assert ',0,"success",1204,1,' in file.getvalue()
 
 
 def test_json_has_summary_limits_and_requests(ledger: Ledger) -> None:
@@ -315,15 +339,19 @@ def test_html_without_requests_says_so(ledger: Ledger) -> None:
 
 
 def test_terminal_shows_requests_summary_and_limits(ledger: Ledger) -> None:
-    requests = requests_of(ledger, DELETED, replace(REJECTED, reason="not_understood: [/x]"), OPEN)
-    console = Console(file=io.StringIO(), width=200)
+    attack = replace(REJECTED, reason="not_understood: [/x]", requested_by="\x1b[2Jme", object_key="\x1b]0;:bomb:")
+    requests = requests_of(ledger, DELETED, attack, OPEN)
+    console = Console(file=io.StringIO(), width=200, emoji=False)
     print_report(console, summary_of(ledger), requests)
     text = cast("io.StringIO", console.file).getvalue()
     for expected in (
         MEDIA_ID,
         "09:26:54",
         "[/x]",
+        "\ufffd[2Jme",
+        "\ufffd]0;:bomb:",
         "1 waiting, 2 in progress, 3 delayed",
         "1.2 s",
     ):
         assert expected in text
+    assert "\x1b" not in text

@@ -71,8 +71,8 @@ def parse_line(text: str) -> LogLine | None:
         time_ms=round(datetime.fromisoformat(fields["timestamp"]).timestamp() * 1000),
         source_id=str(fields.get("message_id") or fields.get("function_request_id") or ""),
         trigger=str(fields.get("trigger", "")),
-        attempt=int(fields.get("attempt", 1)),
-        outcome=str(fields["outcome"]),
+        attempt=_number(fields, "attempt") or 1,
+        outcome=_text(fields, "outcome") or "",
         reason=_text(fields, "reason"),
         media_id=_text(fields, "media_id"),
         business_phone=_text(fields, "business_phone"),
@@ -82,12 +82,18 @@ def parse_line(text: str) -> LogLine | None:
         requester=_text(fields, "requester"),
         deletion_reason=_text(fields, "deletion_reason"),
         requested_by=_text(fields, "requested_by"),
-        provider_code=fields.get("provider_code"),
+        provider_code=_number(fields, "provider_code"),
         provider_message=_text(fields, "provider_message"),
-        lag_ms=fields.get("lag_ms"),
+        lag_ms=_number(fields, "lag_ms"),
     )
 
 
 def _text(fields: dict[str, Any], name: str) -> str | None:
+    """A text field; a lone surrogate, which neither a file nor the database can hold, becomes a question mark."""
     value = fields.get(name)
-    return None if value is None else str(value)
+    return None if value is None else str(value).encode(errors="replace").decode()
+
+
+def _number(fields: dict[str, Any], name: str) -> int | None:
+    value = fields.get(name)
+    return value if type(value) is int else None
