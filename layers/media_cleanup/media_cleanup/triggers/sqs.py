@@ -212,9 +212,8 @@ def _publish_all(
 
 
 def _publications(message: _Message, end: _NextStep, now_ms: int) -> list[Publication]:
-    results = [(part.attempt, result) for part in message.parts for result in part.results]
     redelivered = end.redelivery is not None
-    return publications(results, message.delivery, message.message_id, now_ms, redelivered=redelivered)
+    return publications(message.parts, message.delivery, message.message_id, now_ms, redelivered=redelivered)
 
 
 def _not_published(handler: RequestHandler, message: _Message, error: str) -> _NextStep:
