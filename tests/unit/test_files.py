@@ -63,7 +63,11 @@ def test_content_is_not_in_repr() -> None:
     [
         (b"x", None, None, "pass file_name"),
         (b"x", "house", None, "pass mime_type"),
-        (b"x", "house.jpg", "jpeg", "no MIME type|is not a MIME type"),
+        (b"x", "house.jpg", "jpeg", "is not a MIME type"),
+        *(
+            (b"x", "house.jpg", mime_type, "is not a MIME type")
+            for mime_type in ("/", "image/", "image/png\r\nX-Header: 1", "imäge/png", "a/b/c")
+        ),
         (b"", "house.jpg", None, "house.jpg is empty"),
         (io.BytesIO(), "house.jpg", None, "house.jpg is empty"),
         (io.StringIO("text"), "notes.txt", None, "binary mode"),

@@ -78,7 +78,10 @@ def guess_mime_type(name: str) -> str:
 
 def max_bytes(mime_type: str) -> int:
     """Return the largest size that WhatsApp documents for a MIME type (source: Meta, "Media")."""
-    match mime_type.partition(";")[0].strip().lower().split("/"):
+    kinds = mime_type.partition(";")[0].strip().lower().split("/")
+    if not all(kinds) or not all(" " <= character <= "~" for character in mime_type):  # a line break begins a header
+        kinds = []
+    match kinds:
         case ["image", "webp"]:
             return MAX_STICKER_BYTES
         case ["image", _]:
