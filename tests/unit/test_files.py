@@ -38,6 +38,10 @@ def test_given_name_and_type_come_before_the_path(tmp_path: Path) -> None:
     assert (file.name, file.mime_type) == ("offer.png", "image/webp")
 
 
+def test_name_that_utf_8_cannot_encode_is_replaced() -> None:
+    assert load_file(b"x", "\udcff.png").name == "?.png"
+
+
 def test_stream_is_read_from_its_position_in_any_steps() -> None:
     stream = io.BytesIO(b"headpicture")
     stream.seek(4)

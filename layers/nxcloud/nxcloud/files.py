@@ -57,6 +57,7 @@ def load_file(source: Source, name: str | None = None, mime_type: str | None = N
     name = name or _name_of(source)
     if name is None:
         raise InvalidFileError("the file has no name: pass file_name, from which its MIME type is guessed, too")
+    name = name.encode(errors="replace").decode()  # a path's undecodable bytes are lone surrogates
     mime_type = mime_type or guess_mime_type(name)
     limit = max_bytes(mime_type)
     content = _read(source, limit + 1)
