@@ -94,9 +94,12 @@ def test_event_time_is_kept() -> None:
     assert [request.occurred_ms for request in parse(sample("direct-object"))] == [None]
 
 
-def test_event_time_invalid_leaves_the_request() -> None:
+@pytest.mark.parametrize(
+    "time", ["yesterday", "", None, 7, "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "0001-01-01"]
+)
+def test_event_time_invalid_leaves_the_request(time: object) -> None:
     event = sample("s3-removed")
-    event["Records"][0]["eventTime"] = "yesterday"
+    event["Records"][0]["eventTime"] = time
     assert parse(event) == [Request(REMOVED, origin=Origin(requester="AWS:AIDAEXAMPLEPRINCIPAL"))]
 
 

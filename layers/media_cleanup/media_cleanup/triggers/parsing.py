@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -348,6 +348,7 @@ def _if_valid(value: object, form: re.Pattern[str]) -> str | None:
 def _unix_ms(time: object) -> int | None:
     """An ISO 8601 time as Unix milliseconds; with an invalid one, the lag is unknown."""
     try:
-        return int(datetime.fromisoformat(str(time)).timestamp() * 1000)
+        in_utc = datetime.fromisoformat(str(time)).astimezone(UTC)  # where its year, too, must be one that exists
+        return int(in_utc.timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
