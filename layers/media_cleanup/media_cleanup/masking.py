@@ -27,6 +27,7 @@ _READABLE = re.compile(
             rf"(?<![0-9]){_YEAR}(?P<by>[._-]?){_MONTH}(?P=by){_DAY}(?:{_TIME})?(?![0-9])",
             rf"(?<![0-9]){_DAY}(?P<with>[._-]){_DAY}(?P=with){_YEAR}(?![0-9])",  # day and month in either order
             r"\d{5}[*]{4}\d{4}(?!\d)",  # a masked number
+            r"(?<=Meta's error )[0-9]{1,6}(?![0-9])",  # in the detail of a reason (provider/classification.py)
         ]
     )
 )
