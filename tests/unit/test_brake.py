@@ -7,6 +7,7 @@ import pytest
 
 from media_cleanup.brake import HOUR_S, Brake
 from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.masking import mask_numbers
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.result import Result
 
@@ -77,6 +78,14 @@ def test_reached_limit_costs_one_reservation_for_each_invocation() -> None:
     before = len(table.reservations)
     assert delete(brake, 10) == ["braked"] * 10
     assert len(table.reservations) == before + 1
+
+
+def test_limit_is_readable_in_the_masked_reason() -> None:
+    table = FakeTable(0)
+    brake = Brake(123_456, 5, table.reserve, lambda: table.now_s)
+    with pytest.raises(DependencyUnavailable) as caught:
+        brake.delete_with_permit(lambda: DELETED)
+    assert mask_numbers(str(caught.value)).startswith("braked: MaxDeletionsPerHour (123,456) is reached")
 
 
 def test_next_hour_has_new_permits() -> None:

@@ -82,5 +82,5 @@ class Brake:
             self._permits += hour == self._hour
 
     def _braked(self) -> DependencyUnavailable:
-        detail = f"MaxDeletionsPerHour ({self._limit}) is reached; see docs/operations/braked.md"
+        detail = f"MaxDeletionsPerHour ({self._limit:,}) is reached; see docs/operations/braked.md"
         return DependencyUnavailable(Reason.BRAKED, detail)
