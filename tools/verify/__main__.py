@@ -88,7 +88,7 @@ def _verify(options: argparse.Namespace) -> int:
     _console.print(table(results))
     _console.print(f"\n{summary(results)}")
     for remaining in remains:
-        _console.print(f"Not removed: {remaining}")
+        _console.print(f"Not removed: {remaining}", markup=False)
     return exit_status(results) or int(bool(remains))
 
 
