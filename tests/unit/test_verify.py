@@ -83,6 +83,7 @@ def test_steps_that_do_not_apply_are_no_failure() -> None:
     [
         ("api2.nxcloud.com", True),
         ("nxcloud.com", True),
+        ("api2.nxcloud.com.", True),
         ("127.0.0.1", False),
         ("x.lambda-url.us-east-1.on.aws", False),
         ("notnxcloud.com", False),

@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _verify(options: argparse.Namespace) -> int:
     deployment = read_deployment(client("cloudformation"), options.stack)
     settings = live_settings(client("lambda"), deployment)
-    phone = options.phone or settings.default_business_phone or EXAMPLE_PHONE
+    phone = (options.phone or "").removeprefix("+") or settings.default_business_phone or EXAMPLE_PHONE
     subject = Subject(
         deployment=deployment,
         settings=settings,

@@ -16,6 +16,7 @@ _PIXEL = bytes.fromhex(
 
 def is_real(host: str) -> bool:
     """Whether a host is NXCloud's own, where real media files are at stake."""
+    host = host.removesuffix(".")  # of the root of the name system
     return host == REAL_HOST or host.endswith(f".{REAL_HOST}")
 
 
