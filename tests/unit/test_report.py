@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from tests.conftest import MEDIA_ID, PHONE
+from tools.deployment import Deployment
 from tools.program import ToolError
 from tools.report.files import write_csv, write_json
 from tools.report.html import write_html
@@ -230,6 +231,15 @@ def test_summary_counts_outcomes_lags_and_reasons(ledger: Ledger) -> None:
         "and 1 are still open."
     )
     assert (summary.requests, summary.lines, ledger.count_slower(300_000)) == (4, 4, 1)
+
+
+@pytest.mark.parametrize(("undo_seconds", "slower"), [("0", 1), ("900", 0)])
+def test_objective_counts_from_the_end_of_undo_seconds(ledger: Ledger, undo_seconds: str, slower: int) -> None:
+    requests_of(ledger, replace(DELETED, lag_ms=901_000))
+    parameters = {"LagObjectiveSeconds": "300", "UndoSeconds": undo_seconds}
+    summary = summarize(ledger, [], Deployment("a-stack", "arn", "", parameters), [])
+    assert (summary.slower, summary.objective_s) == (slower, 300 + int(undo_seconds))
+    assert summarize(ledger, [], Deployment("a-stack", "arn", ""), []).objective_s is None
 
 
 @pytest.mark.parametrize(("share", "lag_ms"), [(0.5, 5), (0.95, 10), (1.0, 10), (0.01, 1)])
