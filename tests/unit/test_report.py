@@ -95,14 +95,26 @@ def test_line_of_a_deletion_request_is_parsed() -> None:
     assert parse_line(json.dumps(fields)) == DELETED
 
 
-@pytest.mark.parametrize("text", ["", "START RequestId: 1", "[]", '{"message": "media_linking"}', '{"_aws": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "START RequestId: 1",
+        "[]",
+        '{"message": "media_linking"}',
+        '{"_aws": {}}',
+        '{"message": "media_deletion"}',
+        '{"message": "media_deletion", "timestamp": "soon"}',
+    ],
+)
 def test_other_lines_are_ignored(text: str) -> None:
     assert parse_line(text) is None
 
 
 def test_line_with_values_of_other_types_is_readable(ledger: Ledger) -> None:
     fields: dict[str, object] = {"message": "media_deletion", "timestamp": "2026-01-15T09:26:54Z", "outcome": "deleted"}
-    fields |= {"requested_by": "\ud800", "attempt": None, "provider_code": "<b>", "lag_ms": "soon"}
+    fields |= {"requested_by": "\ud800", "trigger": "\ud800", "attempt": None, "provider_code": "<b>"}
+    fields |= {"lag_ms": 1 << 60}
     line = parse_line(json.dumps(fields))
     assert line is not None
     assert (line.requested_by, line.attempt, line.provider_code, line.lag_ms) == ("?", 1, None, None)
@@ -346,6 +358,18 @@ def test_html_without_requests_says_so(ledger: Ledger) -> None:
         "There is no confirmed deletion.",
     ):
         assert text in file.getvalue()
+
+
+def test_request_of_an_unknown_outcome_or_age_is_shown(ledger: Ledger) -> None:
+    requests = requests_of(ledger, replace(DELETED, lag_ms=1 << 52), replace(OPEN, outcome="of_later"))
+    summary = summary_of(ledger)
+    for write in (write_csv, write_json, write_html):
+        file = io.StringIO()
+        write(file, summary, requests)
+        assert "1970-01-01" in file.getvalue()
+    console = Console(file=io.StringIO(), width=200)
+    print_report(console, summary, requests)
+    assert "of_later" in cast("io.StringIO", console.file).getvalue()
 
 
 def test_terminal_shows_requests_summary_and_limits(ledger: Ledger) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -63,14 +63,15 @@ def parse_line(text: str) -> LogLine | None:
     """Parse a line; None for any that is not about a deletion request."""
     try:
         fields = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(fields, dict) or fields.get("message") != MESSAGE:
+        if not isinstance(fields, dict) or fields.get("message") != MESSAGE:
+            return None
+        time = datetime.fromisoformat(str(fields.get("timestamp"))).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
     return LogLine(
-        time_ms=round(datetime.fromisoformat(fields["timestamp"]).timestamp() * 1000),
-        source_id=str(fields.get("message_id") or fields.get("function_request_id") or ""),
-        trigger=str(fields.get("trigger", "")),
+        time_ms=round(time.timestamp() * 1000),
+        source_id=_text(fields, "message_id") or _text(fields, "function_request_id") or "",
+        trigger=_text(fields, "trigger") or "",
         attempt=_number(fields, "attempt") or 1,
         outcome=_text(fields, "outcome") or "",
         reason=_text(fields, "reason"),
@@ -95,5 +96,6 @@ def _text(fields: dict[str, Any], name: str) -> str | None:
 
 
 def _number(fields: dict[str, Any], name: str) -> int | None:
+    """A whole number that the database can hold; None for any other value."""
     value = fields.get(name)
-    return value if type(value) is int else None
+    return value if type(value) is int and abs(value) < 1 << 53 else None

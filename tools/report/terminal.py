@@ -70,7 +70,7 @@ def _requests(records: Iterable[RequestRecord]) -> Table:
         line = record.line
         by = ", ".join(part for part in (line.requested_by or line.requester, line.deletion_reason) if part)
         code = "" if line.provider_code is None else str(line.provider_code)
-        outcome = f"[{_STYLES.get(line.outcome, '')}]{escape(line.outcome)}[/]"
+        outcome = f"[{_STYLES.get(line.outcome, 'default')}]{_shown(line.outcome)}[/]"
         table.add_row(
             utc(record.requested_ms),
             _lines(line.media_id, line.business_phone),
