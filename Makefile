@@ -20,6 +20,8 @@ BENCH  := .venv-bench/.installed
 BIN    := .venv/bin
 PY     := PYTHONPATH=layers/nxcloud:layers/media_cleanup $(BIN)/python
 PYTEST := $(BIN)/python -m pytest
+# $(call flag,YES,--yes): the option, unless the variable is empty or says no
+flag = $(if $(filter-out 0 false no,$($(1))),$(2))
 # uv.lock keeps MkDocs 1, so the theme's warning about MkDocs 2 does not apply
 MKDOCS := NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -52,7 +54,7 @@ test-fast: $(DEV) $(CLOUD) ## Run the unit and integration tests
 	$(PYTEST) --numprocesses $$(getconf _NPROCESSORS_ONLN) --dist load tests/unit tests/integration
 
 test-client: $(DEV) ## Test the client's package on each Python from 3.10 to 3.14 that this machine has
-	@UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}" $(BIN)/python -m tools.client_tests $(if $(ALL),--all)
+	@UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}" $(BIN)/python -m tools.client_tests $(call flag,ALL,--all)
 
 test-docker: $(DEV) $(CLOUD) ## Run every sample event through `sam local invoke` (needs Docker)
 	$(PYTEST) -m docker
@@ -73,7 +75,7 @@ capacity: $(DEV) ## Calculate the retry load of many deletions and of a one-day 
 	@$(PY) -m tools.capacity
 
 bench: $(DEV) $(CLOUD) $(BENCH) ## Measure against a typical function, and write docs/benchmarks.md: make bench QUICK=1
-	@$(PY) -m benchmarks --python .venv-bench/bin/python $(if $(QUICK),--quick)
+	@$(PY) -m benchmarks --python .venv-bench/bin/python $(call flag,QUICK,--quick)
 
 docs: $(DOCS) ## Build the documentation site into site/, with strict links
 	$(MKDOCS) build --strict
@@ -114,7 +116,7 @@ deploy: $(DEV) build ## Deploy to your AWS account; asks for the parameters
 
 redrive: $(DEV) ## Send dead-lettered messages back: make redrive STACK=… QUEUE=deletion REASON=gave_up DRY=1
 	@$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)" \
-	  $(if $(filter-out 0 false no,$(DRY)),--dry-run) --reason "$(REASON)"
+	  $(call flag,DRY,--dry-run) --reason "$(REASON)"
 
 verify: $(DEV) ## Prove a deployed stack with a dry run or the fake NXCloud: make verify STACK=… (BUCKET=… PHONE=…)
 	@$(PY) -m tools.verify --stack "$(STACK)" $(if $(BUCKET),--bucket "$(BUCKET)") $(if $(PHONE),--phone "$(PHONE)")
@@ -134,16 +136,16 @@ resume: $(DEV) ## Process deletion requests again: make resume STACK=…
 	@$(PY) -m tools.pause --stack "$(STACK)" --resume
 
 connect: $(DEV) ## Send a bucket's events to a stack: make connect STACK=… BUCKET=… (DIRECT=1: without EventBridge)
-	@$(PY) -m tools.connect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(DIRECT),--direct) $(if $(YES),--yes) \
+	@$(PY) -m tools.connect --stack "$(STACK)" --bucket "$(BUCKET)" $(call flag,DIRECT,--direct) $(call flag,YES,--yes) \
 	  $(if $(BUCKET_PROFILE),--bucket-profile "$(BUCKET_PROFILE)")
 
 disconnect: $(DEV) ## Remove a stack's entries from a bucket's notifications: make disconnect STACK=… BUCKET=…
-	@$(PY) -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(YES),--yes) \
+	@$(PY) -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(call flag,YES,--yes) \
 	  $(if $(BUCKET_PROFILE),--bucket-profile "$(BUCKET_PROFILE)")
 
 backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100 AGAIN=
 	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)" \
-	  $(if $(AGAIN),--again)
+	  $(call flag,AGAIN,--again)
 
 ci: lint docs test absence ## Run everything that a change must pass
 

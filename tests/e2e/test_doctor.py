@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("well_behaved")
 
 
 def doctor(stack: Stack) -> subprocess.CompletedProcess[str]:
-    return run(stack.cloud, "doctor", "--stack", stack.name, "--phone", PHONE)
+    return run(stack.cloud, "doctor", "--stack", stack.name, "--phone", f"+{PHONE}")
 
 
 def problems(stack: Stack) -> list[str]:

@@ -115,6 +115,57 @@ def test_failed_record_removal_does_not_change_the_result(environment: Environme
     assert environment.outcomes == [("unavailable", "provider_failed")]
 
 
+# Records of another version of this application, which a deployment or a rollback leaves
+
+
+def replace_data(data: str) -> None:
+    [record] = AWS.dynamodb.scan(TableName=RECORDS)["Items"]
+    AWS.dynamodb.put_item(TableName=RECORDS, Item=record | {"data": {"S": data}})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "{}",
+        "null",
+        "[7]",
+        '{"outcome": "of_later", "reason": null, "provider_code": 0, "confirmed_ms": 1768469213000}',
+        '{"outcome": "already_gone", "reason": "of_later", "provider_code": 0, "confirmed_ms": 1768469213000}',
+        '{"outcome": "deleted", "reason": null, "provider_code": 0, "confirmed_ms": null}',
+    ],
+)
+def test_confirmation_of_another_form_makes_no_call(environment: Environment, data: str) -> None:
+    environment.delete_media(sqs_event(MEDIA_MESSAGE))
+    replace_data(data)
+    assert failed_ids(environment.delete_media(sqs_event(MEDIA_MESSAGE))) == []
+    assert environment.outcomes == [("already_gone", "remembered")]
+    assert environment.deletion_calls == [MEDIA_ID]
+
+
+@pytest.mark.parametrize(
+    ("data", "outcome"),
+    [
+        ('{"provider_code": 9006, "provider_message": "", "http_status": 200, "of_later": 7}', "rejected"),
+        ('{"of_later": 7}', "deleted"),
+        ("null", "deleted"),
+    ],
+)
+def test_refusal_of_another_form_is_used_as_known(environment: Environment, data: str, outcome: str) -> None:
+    environment.fake_nxcloud.misbehave(Fault("code", code=9006))
+    environment.delete_media(sqs_event(MEDIA_MESSAGE))
+    replace_data(data)
+    environment.delete_media(sqs_event(MEDIA_MESSAGE, receives=2))
+    assert [found for found, _ in environment.outcomes] == [outcome]
+
+
+@pytest.mark.parametrize("data", ["{}", "null", '{"proved_s": "soon"}'])
+def test_proof_of_another_form_is_no_proof(environment: Environment, data: str) -> None:
+    records = DeletionRecords(environment.delete_media_clients, RECORDS)
+    records.put_proof(MEDIA)
+    replace_data(data)
+    assert records.get_proof_age_s(MEDIA) is None
+
+
 # Refusals
 
 

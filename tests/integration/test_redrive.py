@@ -195,11 +195,28 @@ def test_program_reports_what_it_did(
     assert queues.visible_dead_letters() == 1
 
 
-def test_make_passes_dry_and_reason() -> None:
-    def command(*variables: str) -> str:
-        make = ["/usr/bin/env", "make", "--dry-run", "--old-file=.venv/.installed", "redrive", "STACK=s", *variables]
-        return subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+def command(target: str, *variables: str) -> str:
+    """The command of a target, as make would run it."""
+    make = ["/usr/bin/env", "make", "--dry-run", "--old-file=.venv/.installed", target, "STACK=s", *variables]
+    return " ".join(subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
 
-    assert '--dry-run --reason "gave_up"' in " ".join(command("DRY=1", "REASON=gave_up").split())
-    assert "--dry-run" not in command()
-    assert "--dry-run" not in command("DRY=0")
+
+def test_make_passes_dry_and_reason() -> None:
+    assert '--dry-run --reason "gave_up"' in command("redrive", "DRY=1", "REASON=gave_up")
+    assert "--dry-run" not in command("redrive")
+
+
+@pytest.mark.parametrize(
+    ("target", "variable", "option"),
+    [
+        ("redrive", "DRY", "--dry-run"),
+        ("connect", "YES", "--yes"),
+        ("connect", "DIRECT", "--direct"),
+        ("disconnect", "YES", "--yes"),
+        ("backfill", "AGAIN", "--again"),
+    ],
+)
+def test_make_takes_no_for_no(target: str, variable: str, option: str) -> None:
+    assert option in command(target, f"{variable}=1").split()
+    for value in ("", "0", "no", "false"):
+        assert option not in command(target, f"{variable}={value}").split()

@@ -1,9 +1,11 @@
 """TLS: certificates are verified, and read once for all connections of all clients."""
 
+import io
 import ipaddress
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from requests import adapters
 
 from media_cleanup.aws.clients import AwsClients
-from nxcloud import MediaClient, NoResponseError, transport
+from nxcloud import InvalidRequestError, MediaClient, NoResponseError, transport
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
 
 
@@ -34,6 +36,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
+
+
+class _SurplusHandler(_Handler):
+    """Refuses each call, and sends a success right after the refusal, in one TLS record."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        refusal = b'{"code": 9002, "message": "wrong number"'
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+        # The refusal fills the buffer of its reader, so that the success stays in the TLS connection
+        size = io.DEFAULT_BUFFER_SIZE - len(head % 1000)
+        success = b'{"code": 0, "message": "", "data": {"success": true}}'
+        self.wfile.write(head % size + refusal.ljust(size - 1) + b"}" + head % len(success) + success)
 
 
 def create_certificate(folder: Path) -> Path:
@@ -58,16 +75,23 @@ def certificate(tmp_path: Path) -> Path:
     return create_certificate(tmp_path)
 
 
-@pytest.fixture
-def url(certificate: Path) -> Iterator[str]:
-    """The address of a TLS server that closes each connection after its response."""
+@contextmanager
+def tls_server(certificate: Path, handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A TLS server; its address."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"https://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
+
+
+@pytest.fixture
+def url(certificate: Path) -> Iterator[str]:
+    """The address of a TLS server that closes each connection after its response."""
+    with tls_server(certificate, _Handler) as address:
+        yield address
 
 
 @pytest.fixture
@@ -114,6 +138,17 @@ def test_nxcloud_client_reads_certificates_once(certificate: Path, url: str, mon
     client.delete_media(CREDENTIALS, PHONE, MEDIA_ID)
     certificate.unlink()  # so that a new connection cannot read them
     client.delete_media(CREDENTIALS, PHONE, MEDIA_ID)
+
+
+@pytest.mark.usefixtures("_new_context")
+def test_decrypted_bytes_are_not_the_next_response(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certifi, "where", lambda: str(certificate))
+    with tls_server(certificate, _SurplusHandler) as url:
+        client = MediaClient(url)
+        for _ in range(2):
+            with pytest.raises(InvalidRequestError):
+                client.delete_media(CREDENTIALS, PHONE, MEDIA_ID)
+        client._session.close()  # noqa: SLF001 (its connections, before the server)
 
 
 def test_nxcloud_client_refuses_unknown_certificate(url: str) -> None:

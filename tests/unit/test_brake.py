@@ -7,6 +7,7 @@ import pytest
 
 from media_cleanup.brake import Brake
 from media_cleanup.errors import DependencyUnavailable
+from media_cleanup.masking import mask_numbers
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.result import Result
 
@@ -93,6 +94,14 @@ def test_reached_limit_costs_one_reservation_for_each_invocation() -> None:
     before = len(table.reservations)
     assert delete(brake, 10) == ["braked"] * 10
     assert len(table.reservations) == before + 1
+
+
+def test_limit_is_readable_in_the_masked_reason() -> None:
+    table = FakeTable(0)
+    brake = Brake(123_456, 5, table.reserve, lambda: table.now_s)
+    with pytest.raises(DependencyUnavailable) as caught:
+        brake.delete_with_permit(lambda: DELETED)
+    assert mask_numbers(str(caught.value)).startswith("braked: MaxDeletionsPerHour (123,456) is reached")
 
 
 def test_next_hour_has_new_permits() -> None:
@@ -190,6 +199,19 @@ def test_permit_comes_back_if_no_call_is_made() -> None:
     with pytest.raises(DependencyUnavailable):
         brake.delete_with_permit(wait_for_turn)
     assert attempt(brake) == "deleted"
+
+
+def test_permit_of_the_hour_before_does_not_come_back() -> None:
+    table = FakeTable(1)
+    brake = table.brake()
+
+    def fail_in_the_next_hour() -> Result:
+        table.now_s += HOUR_S
+        assert attempt(brake) == "deleted"  # another worker's, with the only permit of that hour
+        return FAILED
+
+    brake.delete_with_permit(fail_in_the_next_hour)
+    assert attempt(brake) == "braked"
 
 
 def test_concurrent_deletions_share_the_permits() -> None:

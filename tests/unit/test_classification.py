@@ -49,7 +49,7 @@ def response_error(code: object, status: int = 200, meta_code: object = None, **
     data = None if meta_code is None else {"error": {"code": meta_code, "message": "of Meta"}}
     body = json.dumps({"code": code, "message": "text", "data": data}).encode()
     with pytest.raises(NxCloudError) as caught:
-        parse_response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body, ())
+        parse_response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body, (), 0)
     return caught.value
 
 
@@ -79,9 +79,11 @@ def test_other_http_status_never_means_absent(code: int, status: int) -> None:
     assert not may_mean_absent(RequestFailedError("failed", provider_code=code, http_status=status))
 
 
-@pytest.mark.parametrize("seconds", ["0", "60"])
-def test_response_with_retry_after_never_means_absent(seconds: str) -> None:
-    assert not may_mean_absent(response_error(-1, Retry_After=seconds))
+@pytest.mark.parametrize(
+    "retry_after", ["0", "60", "-1", "1.5", "99999999999", "soon", "", "Thu, 15 Jan 2026 09:26:53 GMT"]
+)
+def test_response_with_retry_after_never_means_absent(retry_after: str) -> None:
+    assert not may_mean_absent(response_error(-1, Retry_After=retry_after))
 
 
 @pytest.mark.parametrize("error", [NoResponseError("silence"), InvalidResponseError("HTML", http_status=200)])

@@ -146,3 +146,11 @@ def test_each_file_named_in_tests_readme_exists() -> None:
     )
     assert files
     assert [file for file in files if not (TESTS / file).exists()] == []
+
+
+def test_longest_stack_name_leaves_room_for_the_queues() -> None:
+    properties = [resource.get("Properties", {}) for _, resource in ALL_RESOURCES]
+    names = [each["QueueName"]["Fn::Sub"][0] for each in properties if "QueueName" in each]
+    end_of_uuid = "0affd1234567"
+    fixed = max(len(name.replace("${AWS::StackName}", "").replace("${Id}", end_of_uuid)) for name in names)
+    assert f"Stack names of more than {80 - fixed} characters" in (ROOT / "docs/limitations.md").read_text()

@@ -40,6 +40,10 @@ def test_given_name_and_type_come_before_the_path(tmp_path: Path) -> None:
     assert (file.name, file.mime_type) == ("offer.png", "image/webp")
 
 
+def test_name_that_utf_8_cannot_encode_is_replaced() -> None:
+    assert load_file(b"x", "\udcff.png").name == "?.png"
+
+
 def test_stream_is_read_from_its_position_in_any_steps() -> None:
     stream = io.BytesIO(b"headpicture")
     stream.seek(4)
@@ -65,7 +69,11 @@ def test_content_is_not_in_repr() -> None:
     [
         (b"x", None, None, "pass file_name"),
         (b"x", "house", None, "pass mime_type"),
-        (b"x", "house.jpg", "jpeg", "no MIME type|is not a MIME type"),
+        (b"x", "house.jpg", "jpeg", "is not a MIME type"),
+        *(
+            (b"x", "house.jpg", mime_type, "is not a MIME type")
+            for mime_type in ("/", "image/", "image/png\r\nX-Header: 1", "imäge/png", "a/b/c")
+        ),
         (b"", "house.jpg", None, "house.jpg is empty"),
         (io.BytesIO(), "house.jpg", None, "house.jpg is empty"),
         (io.StringIO("text"), "notes.txt", None, "binary mode"),

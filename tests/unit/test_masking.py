@@ -52,6 +52,7 @@ def test_number_shows_first_five_and_last_four_digits(number: str, masked: str) 
         ("arn:8615800001795", "arn:86158****1795"),
         ("code 9006, 2026", "code 9006, 2026"),
         ("12345, 123456", "****45, ****56"),
+        ("Meta's error 8615800001795", "Meta's error 86158****1795"),
         ("٨٦١٥٨٠٠٠٠١٧٩٥", "٨٦١٥٨****١٧٩٥"),
         ("bucket photos.8615800001795", "bucket photos.86158****1795"),
     ],
@@ -130,6 +131,7 @@ def test_each_of_several_own_numbers_is_masked() -> None:
         "arn:aws-us-gov:iam::123456789012:role/r",
         "sequencer 0055AED6DCD90281E5",
         "media-cleanup-6f1c2f70-1234-11f0-9aaa-0affd1234567",
+        "throttled: Meta's error 130429",
         "credentials_refused: code 1003 at line 120 of 4096 bytes, 127.0.0.1:8080",
     ],
 )

@@ -158,6 +158,7 @@ def test_invalid_label_leaves_the_other_ids() -> None:
         ({"whatsapp-media-id": _encoded("ü")}, "media_id must be 1 to 128 printable ASCII characters without spaces"),
         ({"whatsapp-media-id": "=?UTF-8?B?a?="}, "whatsapp-media-id is not a valid RFC 2047 encoded word"),
         ({"whatsapp-media-id": "=?no-charset?Q?abc?="}, "whatsapp-media-id is not a valid RFC 2047 encoded word"),
+        ({"whatsapp-media-id": "=?é?Q?abc?="}, "whatsapp-media-id is not a valid RFC 2047 encoded word"),
         ({"whatsapp-media-id": "=?UTF-8?Q?=FF?="}, "whatsapp-media-id is not a valid RFC 2047 encoded word"),
         ({"whatsapp-media-id": "=?UTF-8?Q?cut of"}, "whatsapp-media-id is not a valid RFC 2047 encoded word"),
         ({"whatsapp-business-phone": "+86 158 0000"}, "whatsapp-business-phone must be one number without spaces"),

@@ -13,8 +13,8 @@ from media_cleanup.aws.clients import AwsClients
 from media_cleanup.model import Media
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import Delivery
-from media_cleanup.request import Attempt, Origin
-from media_cleanup.result import Confirmation, Result
+from media_cleanup.request import Attempt, Origin, Request
+from media_cleanup.result import Confirmation, Result, WorkItem
 from media_cleanup.triggers.outcome_events import DELETED, FAILED, SOURCE, outcome_event, publications, publish
 from tests.conftest import EVENTS, MEDIA_ID, PHONE, Context
 from tests.unit.test_sqs import FakeHandler
@@ -44,6 +44,11 @@ REFUSED = Result(
     provider_message="the phone number is not bound",
 )
 OTHER = "059f36b4-87a3-44ab-83d2-661970000002"
+
+
+def part(*results: Result) -> WorkItem:
+    """A part of a message, with these results."""
+    return WorkItem(Request(Media(PHONE, MEDIA_ID)), Attempt(1, Context()), list(results))
 
 
 def detail_of(result: Result, delivery: Delivery = DELIVERY, now_ms: int = NOW_MS) -> dict[str, Any]:
@@ -150,17 +155,21 @@ def test_detail_holds_no_whole_number_and_no_surrogate() -> None:
 def test_only_final_outcomes_have_events(outcome: Outcome, *, once: bool, again: bool) -> None:
     confirmed_ms = CONFIRMED_MS if outcome in {Outcome.DELETED, Outcome.ALREADY_GONE} else None
     result = replace(DONE, outcome=outcome, reason=Reason.OBJECT_EXISTS, confirmed_ms=confirmed_ms)
-    results = [(Attempt(1, Context()), result)]
-    assert bool(publications(results, DELIVERY, MESSAGE_ID, NOW_MS)) is once
-    assert bool(publications(results, DELIVERY, MESSAGE_ID, NOW_MS, redelivered=True)) is again
+    assert bool(publications([part(result)], DELIVERY, MESSAGE_ID, NOW_MS)) is once
+    assert bool(publications([part(result)], DELIVERY, MESSAGE_ID, NOW_MS, redelivered=True)) is again
 
 
 def test_repeat_in_a_redelivered_message_waits() -> None:
     repeat = Result(
         outcome=Outcome.ALREADY_GONE, reason=Reason.REMEMBERED, media=DONE.media, earlier_confirmation=DONE.confirmation
     )
-    results = [(Attempt(1, Context()), repeat)]
-    assert publications(results, DELIVERY, MESSAGE_ID, NOW_MS, redelivered=True) == []
+    assert publications([part(repeat)], DELIVERY, MESSAGE_ID, NOW_MS, redelivered=True) == []
+
+
+def test_failure_has_one_id_whatever_else_its_part_deletes() -> None:
+    first = publications([part(DONE), part(DONE, REFUSED)], DELIVERY, MESSAGE_ID, NOW_MS)
+    later = publications([part(), part(REFUSED)], DELIVERY, MESSAGE_ID, NOW_MS)
+    assert first[-1].event == later[-1].event
 
 
 @dataclass
@@ -206,7 +215,7 @@ class EventHandler(FakeHandler):
 
 
 def published(handler: EventHandler, results: list[Result], time_left_ms: int = 60_000) -> dict[int, str]:
-    items = publications([(Attempt(1, Context()), each) for each in results], DELIVERY, MESSAGE_ID, NOW_MS)
+    items = publications([part(each) for each in results], DELIVERY, MESSAGE_ID, NOW_MS)
     return publish(handler, "outcomes", items, Context(time_left_ms=time_left_ms))
 
 

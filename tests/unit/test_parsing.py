@@ -94,9 +94,12 @@ def test_event_time_is_kept() -> None:
     assert [request.occurred_ms for request in parse(sample("direct-object"))] == [None]
 
 
-def test_event_time_invalid_leaves_the_request() -> None:
+@pytest.mark.parametrize(
+    "time", ["yesterday", "", None, 7, "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "0001-01-01"]
+)
+def test_event_time_invalid_leaves_the_request(time: object) -> None:
     event = sample("s3-removed")
-    event["Records"][0]["eventTime"] = "yesterday"
+    event["Records"][0]["eventTime"] = time
     assert parse(event) == [Request(REMOVED, origin=Origin(requester="AWS:AIDAEXAMPLEPRINCIPAL"))]
 
 
@@ -361,12 +364,28 @@ def test_event_of_unversioned_bucket_may_have_empty_fields() -> None:
     assert parse_object_event(event) == REMOVED
 
 
+FIELDS_OF_ENVELOPES: list[dict[str, object]] = [
+    {"Records": []},
+    {"Records": [{}, {}]},
+    {"requestPayload": {"why": "withdrawn"}},
+    {"source": "lambda", "detail": {"requestPayload": None}},
+    {"Type": "Notification", "Message": "withdrawn"},
+]
+
+
+@pytest.mark.parametrize("fields", FIELDS_OF_ENVELOPES)
+def test_object_message_ignores_fields_of_envelopes(fields: dict[str, object]) -> None:
+    [request] = parse_payload({"bucket": BUCKET, "key": KEY} | fields, None)
+    assert request == Request(ObjectEvent(ObjectEventType.REQUESTED, "request", FILE))
+
+
 @pytest.mark.parametrize(
     "message",
     [
         {"business_phone": PHONE, "media_id": MEDIA_ID, "note": "withdrawn", "priority": 7},
         {"business_phone": "+" + PHONE, "Media-ID": MEDIA_ID, "messaging_product": "whatsapp"},
         {"business_phone": PHONE, "Media-ID": MEDIA_ID, "media_id": MEDIA_ID},
+        *({"business_phone": PHONE, "media_id": MEDIA_ID} | fields for fields in FIELDS_OF_ENVELOPES),
     ],
 )
 def test_media_message_in_both_spellings_is_parsed(message: object) -> None:
@@ -383,6 +402,8 @@ def test_message_with_media_and_object_is_a_link_request() -> None:
 
 def test_media_message_without_phone_uses_the_default() -> None:
     assert parse_payload({"media_id": MEDIA_ID}, PHONE) == [Request(MEDIA)]
+    [request] = parse_payload({"business_phone": None, "media_id": MEDIA_ID}, PHONE)  # not left out, but lost
+    assert isinstance(request.action, Malformed)
 
 
 @pytest.mark.parametrize(
@@ -392,6 +413,8 @@ def test_media_message_without_phone_uses_the_default() -> None:
         ({"business_phone": PHONE, "media_id": 7}, "media_id must be"),
         ({"business_phone": int(PHONE), "media_id": MEDIA_ID}, "business_phone must be text, not JSON of the type int"),
         ({"business_phone": "", "media_id": MEDIA_ID}, "business_phone must be"),
+        ({"business_phone": None, "media_id": MEDIA_ID}, "business_phone must be text, not JSON of the type NoneType"),
+        ({"business_phone": PHONE, "media_id": float("nan")}, "media_id must be text, not JSON of the type float"),
         ({"business_phone": PHONE, "media_id": MEDIA_ID, "Media-ID": "other"}, "differ"),
         ({"business_phone": PHONE, "media_id": "other", "Media-ID": MEDIA_ID}, "differ"),
         ({"bucket": BUCKET, "business_phone": PHONE, "media_id": MEDIA_ID}, "key must be"),
@@ -415,6 +438,18 @@ def test_malformed_message_names_the_error(message: object, error: str) -> None:
 def test_body_other_than_json_is_malformed(body: object) -> None:
     [request] = parse_body(body, None)
     assert isinstance(request.action, Malformed)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"business_phone": "{PHONE}", "media_id": "another", "media_id": "{MEDIA_ID}"}}',
+        f'{{"bucket": "{BUCKET}", "key": "another", "key": "{KEY}"}}',
+        '{"requestPayload": {"Records": [], "Records": []}}',
+    ],
+)
+def test_body_with_a_name_twice_is_malformed(body: str) -> None:
+    assert parse_body(body, None) == [Request(Malformed("the body is JSON that has a name twice in one object"))]
 
 
 def test_event_without_records_is_ignored() -> None:

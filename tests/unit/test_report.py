@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from tests.conftest import MEDIA_ID, PHONE
+from tools.deployment import Deployment
 from tools.program import ToolError
 from tools.report.files import write_csv, write_json
 from tools.report.html import write_html
@@ -94,9 +95,31 @@ def test_line_of_a_deletion_request_is_parsed() -> None:
     assert parse_line(json.dumps(fields)) == DELETED
 
 
-@pytest.mark.parametrize("text", ["", "START RequestId: 1", "[]", '{"message": "media_linking"}', '{"_aws": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "START RequestId: 1",
+        "[]",
+        '{"message": "media_linking"}',
+        '{"_aws": {}}',
+        '{"message": "media_deletion"}',
+        '{"message": "media_deletion", "timestamp": "soon"}',
+    ],
+)
 def test_other_lines_are_ignored(text: str) -> None:
     assert parse_line(text) is None
+
+
+def test_line_with_values_of_other_types_is_readable(ledger: Ledger) -> None:
+    fields: dict[str, object] = {"message": "media_deletion", "timestamp": "2026-01-15T09:26:54Z", "outcome": "deleted"}
+    fields |= {"requested_by": "\ud800", "trigger": "\ud800", "attempt": None, "provider_code": "<b>"}
+    fields |= {"lag_ms": 1 << 60}
+    line = parse_line(json.dumps(fields))
+    assert line is not None
+    assert (line.requested_by, line.attempt, line.provider_code, line.lag_ms) == ("?", 1, None, None)
+    [request] = requests_of(ledger, line)
+    assert request.line == line
 
 
 class FakeLogs:
@@ -222,6 +245,15 @@ def test_summary_counts_outcomes_lags_and_reasons(ledger: Ledger) -> None:
     assert (summary.requests, summary.lines, ledger.count_slower(300_000)) == (4, 4, 1)
 
 
+@pytest.mark.parametrize(("undo_seconds", "slower"), [("0", 1), ("900", 0)])
+def test_objective_counts_from_the_end_of_undo_seconds(ledger: Ledger, undo_seconds: str, slower: int) -> None:
+    requests_of(ledger, replace(DELETED, lag_ms=901_000))
+    parameters = {"LagObjectiveSeconds": "300", "UndoSeconds": undo_seconds}
+    summary = summarize(ledger, [], Deployment("a-stack", "arn", "", parameters), [])
+    assert (summary.slower, summary.objective_s) == (slower, 300 + int(undo_seconds))
+    assert summarize(ledger, [], Deployment("a-stack", "arn", ""), []).objective_s is None
+
+
 @pytest.mark.parametrize(("share", "lag_ms"), [(0.5, 5), (0.95, 10), (1.0, 10), (0.01, 1)])
 def test_lag_is_a_percentile(ledger: Ledger, share: float, lag_ms: int) -> None:
     requests_of(ledger, *(replace(DELETED, source_id=str(each), lag_ms=each) for each in range(1, 11)))
@@ -240,6 +272,12 @@ def test_duration_has_one_unit(milliseconds: int, text: str) -> None:
     assert duration(milliseconds) == text
 
 
+@pytest.mark.parametrize("media_id", ["a*", 'a"', "a\\"])
+def test_media_id_with_signs_of_the_filter_is_left_out(media_id: str) -> None:
+    assert Scope(None, 1, media_id).filter_pattern == '{ $.message = "media_deletion" }'
+    assert Scope(None, 1, "a").filter_pattern == '{ $.message = "media_deletion" && $.media_id = "a" }'
+
+
 # Files
 
 
@@ -254,6 +292,14 @@ def test_csv_has_a_row_for_each_request_and_no_formula(ledger: Ledger) -> None:
     assert (values["outcome"], values["provider_code"], values["message_id"]) == ("deleted", "0", "m1")
     values = dict(zip(header, second, strict=True))
     assert (values["requested_by"], values["object_key"], values["confirmed_at"]) == ("'=cmd()", "'@a", "")
+
+
+def test_csv_quotes_texts_whatever_separates_cells(ledger: Ledger) -> None:
+    requests = requests_of(ledger, replace(DELETED, requested_by="a;=cmd()"))
+    file = io.StringIO()
+    write_csv(file, summary_of(ledger), requests)
+    assert ',"a;=cmd()",' in file.getvalue()
+    assert ',0,"success",1204,1,' in file.getvalue()
 
 
 def test_json_has_summary_limits_and_requests(ledger: Ledger) -> None:
@@ -314,16 +360,32 @@ def test_html_without_requests_says_so(ledger: Ledger) -> None:
         assert text in file.getvalue()
 
 
-def test_terminal_shows_requests_summary_and_limits(ledger: Ledger) -> None:
-    requests = requests_of(ledger, DELETED, replace(REJECTED, reason="not_understood: [/x]"), OPEN)
+def test_request_of_an_unknown_outcome_or_age_is_shown(ledger: Ledger) -> None:
+    requests = requests_of(ledger, replace(DELETED, lag_ms=1 << 52), replace(OPEN, outcome="of_later"))
+    summary = summary_of(ledger)
+    for write in (write_csv, write_json, write_html):
+        file = io.StringIO()
+        write(file, summary, requests)
+        assert "1970-01-01" in file.getvalue()
     console = Console(file=io.StringIO(), width=200)
+    print_report(console, summary, requests)
+    assert "of_later" in cast("io.StringIO", console.file).getvalue()
+
+
+def test_terminal_shows_requests_summary_and_limits(ledger: Ledger) -> None:
+    attack = replace(REJECTED, reason="not_understood: [/x]", requested_by="\x1b[2Jme", object_key="\x1b]0;:bomb:")
+    requests = requests_of(ledger, DELETED, attack, OPEN)
+    console = Console(file=io.StringIO(), width=200, emoji=False)
     print_report(console, summary_of(ledger), requests)
     text = cast("io.StringIO", console.file).getvalue()
     for expected in (
         MEDIA_ID,
         "09:26:54",
         "[/x]",
+        "\ufffd[2Jme",
+        "\ufffd]0;:bomb:",
         "1 waiting, 2 in progress, 3 delayed",
         "1.2 s",
     ):
         assert expected in text
+    assert "\x1b" not in text

@@ -19,10 +19,11 @@ from nxcloud import (
 from nxcloud.responses import ApiResponse, parse_response, parse_retry_after
 
 DATE = "Thu, 15 Jan 2026 09:26:53 GMT"
+NOW_MS = 1768469213000  # the same time
 
 
 def parse(status: int, payload: object, headers: dict[str, str] | None = None) -> ApiResponse:
-    return parse_response(status, headers or {}, json.dumps(payload).encode(), ("a key", "a secret"))
+    return parse_response(status, headers or {}, json.dumps(payload).encode(), ("a key", "a secret"), NOW_MS)
 
 
 def parse_error(status: int, payload: object, headers: dict[str, str] | None = None) -> NxCloudError:
@@ -104,7 +105,7 @@ def test_meta_code_of_another_code_is_not_read() -> None:
 )
 def test_fault_of_the_body_is_named(headers: dict[str, str], body: bytes, fault: str) -> None:
     with pytest.raises(InvalidResponseError, match=re.escape(f"NXCloud answered HTTP 200 {fault}")):
-        parse_response(200, headers, body, ())
+        parse_response(200, headers, body, (), NOW_MS)
 
 
 def test_object_with_many_keys_is_parsed() -> None:
@@ -144,7 +145,7 @@ def test_code_other_than_an_integer_is_invalid(code: object) -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"0", b"null", b"\xff", b"[" * 100_000])
 def test_body_other_than_a_json_object_is_invalid(body: bytes) -> None:
     with pytest.raises(InvalidResponseError):
-        parse_response(200, {}, body, ())
+        parse_response(200, {}, body, (), NOW_MS)
 
 
 def test_api_error_carries_the_servers_time() -> None:
@@ -171,28 +172,31 @@ def test_message_is_redacted_before_the_cut() -> None:
         ("120", 120),
         (" 120 ", 120),
         ("0", 0),
-        ("-1", None),
-        ("1.5", None),
+        ("-1", 0),
+        ("1.5", 0),
         ("9" * 9, 999_999_999),
-        ("9" * 10, None),
-        ("", None),
+        ("9" * 10, 999_999_999),
+        ("9" * 5000, 999_999_999),
+        ("", 0),
         (None, None),
         ("Thu, 15 Jan 2026 10:26:53 GMT", 3600),
         ("Thu, 15 Jan 2026 09:25:53 GMT", 0),
-        ("soon", None),
+        ("soon", 0),
+        ("5, 9", 0),
     ],
 )
 def test_retry_after_is_parsed_in_each_form(text: str | None, seconds: int | None) -> None:
     headers = {"Date": DATE} | ({} if text is None else {"Retry-After": text})
-    after_s = parse_retry_after(headers)
+    after_s = parse_retry_after(headers, 0)
     assert after_s == seconds
     assert not isinstance(after_s, float)
 
 
 @pytest.mark.parametrize("date", [None, "", "now"])
-def test_retry_after_date_without_server_date_is_ignored(date: str | None) -> None:
+def test_retry_after_date_without_server_date_is_from_now(date: str | None) -> None:
     headers = {"Retry-After": DATE} | ({} if date is None else {"Date": date})
-    assert parse_retry_after(headers) is None
+    assert parse_retry_after(headers, NOW_MS - 60_000) == 60
+    assert parse_retry_after(headers, NOW_MS + 60_000) == 0
 
 
 JSON = st.recursive(
@@ -205,7 +209,7 @@ JSON = st.recursive(
 @given(st.integers(100, 599), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_response_returns_or_raises_nxcloud_error(status: int, body: bytes) -> None:
     try:
-        response = parse_response(status, {}, body, ("secret",))
+        response = parse_response(status, {}, body, ("secret",), NOW_MS)
     except NxCloudError:
         return
     assert (response.code, json.loads(body)["code"]) == (0, 0)

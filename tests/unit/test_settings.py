@@ -92,6 +92,8 @@ def test_delete_settings_without_required_variable_are_refused(name: str) -> Non
         ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:0", "no URL"),
         ("NXCLOUD_BASE_URL", "https://[::1", "no URL"),
         ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/a b", "no URL"),
+        ("NXCLOUD_SECRET_ID", '{"accessKey": "a key", "accessSecret": "a secret"}', "name or the ARN .* not its value"),
+        ("NXCLOUD_SECRET_ID", " ", "name or the ARN"),
         ("NXCLOUD_SIGN_ALGORITHM", "sha1", "md5, sha256"),
         ("DEFAULT_BUSINESS_PHONE", "+86 158", "printable ASCII"),
         ("OBJECT_KEY_PATTERN", "(?P<media_id>", "does not compile"),
@@ -138,6 +140,11 @@ def test_share_below_a_quarter_is_refused_with_the_arithmetic() -> None:
     )
 
 
+def test_rate_too_small_for_any_environment_has_one_remedy() -> None:
+    with pytest.raises(SettingsError, match=r"Set CallsPerSecond to 1[.]25 or more$"):
+        DeleteMediaSettings.from_environment(REQUIRED | {"CALLS_PER_SECOND": "0.2", "MAX_CONCURRENCY": "5"})
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("7200", 7200), ("0.5", 0.5)])
 def test_absence_proof_interval_is_parsed(text: str, seconds: float) -> None:
     settings = DeleteMediaSettings.from_environment(REQUIRED | {"ABSENCE_PROOF_INTERVAL_S": text})
@@ -151,9 +158,18 @@ def test_prefix_is_checked_in_each_function() -> None:
     assert SweepIndexSettings.from_environment(REQUIRED | {"OBJECT_KEY_PREFIX": "ä" * 512}).object_key_prefix
 
 
-def test_password_in_url_is_not_in_the_error() -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NXCLOUD_BASE_URL", "https://user:hunter2@example.com"),
+        ("NXCLOUD_BASE_URL", "https://user:hunter2/of@example.com"),  # a slash ends the host
+        ("NXCLOUD_BASE_URL", "https://user:[hunter2]x@example.com"),
+        ("NXCLOUD_SECRET_ID", '{"accessKey":"hunter2"}'),
+    ],
+)
+def test_secret_in_a_variable_is_not_in_the_error(name: str, value: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        DeleteMediaSettings.from_environment(REQUIRED | {"NXCLOUD_BASE_URL": "https://user:hunter2@example.com"})
+        DeleteMediaSettings.from_environment(REQUIRED | {name: value})
     assert "hunter2" not in str(caught.value)
 
 

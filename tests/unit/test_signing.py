@@ -93,6 +93,13 @@ def test_access_key_accepts_all_printable_ascii() -> None:
     assert Credentials(every, "a secret").access_key == every
 
 
+def test_access_secret_without_encoding_is_refused_unnamed() -> None:
+    with pytest.raises(ValueError, match="lone surrogate") as caught:
+        Credentials("k", "hunter\ud800")
+    assert type(caught.value) is ValueError  # that of an encoder would hold the text
+    assert "hunter" not in repr(caught.value)
+
+
 def test_access_secret_empty_is_refused() -> None:
     with pytest.raises(ValueError, match="empty"):
         Credentials("k", "")

@@ -1,17 +1,23 @@
 """The decisions of `make verify`: what a step's end means, the exit status, and the request for a batch job."""
 
+import io
 import json
 from collections.abc import Callable
+from typing import cast
 
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
+from rich.console import Console
 
+from localdev.fake_nxcloud import FakeNxCloud, Fault
 from media_cleanup.triggers.parsing import parse_batch_tasks
-from nxcloud import NoResponseError
+from nxcloud import MediaClient, NoResponseError, ThrottledError
+from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
+from tools.program import ToolError
 from tools.verify.batch_job import job_event, job_request, manifest
-from tools.verify.media import is_real
+from tools.verify.media import UploadedMedia, is_real
 from tools.verify.results import (
     NotApplicableError,
     Result,
@@ -21,6 +27,7 @@ from tools.verify.results import (
     run_step,
     run_steps,
     summary,
+    table,
 )
 
 KEYS = ["photos/house & garden 100%+tax.jpg", "a,b.jpg"]
@@ -76,6 +83,7 @@ def test_steps_that_do_not_apply_are_no_failure() -> None:
     [
         ("api2.nxcloud.com", True),
         ("nxcloud.com", True),
+        ("api2.nxcloud.com.", True),
         ("127.0.0.1", False),
         ("x.lambda-url.us-east-1.on.aws", False),
         ("notnxcloud.com", False),
@@ -83,6 +91,30 @@ def test_steps_that_do_not_apply_are_no_failure() -> None:
 )
 def test_host_of_nxcloud_is_real(host: str, *, real: bool) -> None:
     assert is_real(host) is real
+
+
+def test_throttled_question_does_not_say_that_media_is_gone(fake_nxcloud: FakeNxCloud) -> None:
+    media = UploadedMedia(MediaClient(fake_nxcloud.url), CREDENTIALS, PHONE)
+    assert (media.exists(MEDIA_ID), media.exists("another")) == (True, False)
+    fake_nxcloud.misbehave(Fault("code", code=28))
+    with pytest.raises(ThrottledError):
+        media.exists(MEDIA_ID)
+
+
+def test_media_that_cannot_be_removed_is_named(fake_nxcloud: FakeNxCloud) -> None:
+    media = UploadedMedia(MediaClient(fake_nxcloud.url), CREDENTIALS, PHONE)
+    added = sorted(media.add(str(number)) for number in range(3))
+    fake_nxcloud.misbehave(Fault("code", code=28, action="deleteMedia"))
+    with pytest.raises(ToolError, match=rf"^{added[0]} \(.*28") as caught:
+        media.remove_all()
+    assert added[1] not in str(caught.value)
+    assert [media.exists(each) for each in added] == [True, False, False]
+
+
+def test_detail_with_brackets_is_shown_as_it_is() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table([Result("a step", Status.FAILED, "refused: [/x]")]))
+    assert "refused: [/x]" in cast("io.StringIO", console.file).getvalue()
 
 
 def test_manifest_encodes_keys() -> None:

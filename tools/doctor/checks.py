@@ -35,7 +35,7 @@ class Doctor:
 
     def __init__(self, deployment: Deployment, phones: list[str], bucket_profile: str | None = None) -> None:
         self.deployment = deployment
-        self._phones = phones
+        self._phones = [phone.removeprefix("+") for phone in phones]
         self._bucket_profile = bucket_profile
 
     def examine(self) -> Iterator[Finding]:

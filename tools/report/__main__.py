@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     with one_line_errors(parser.prog), tempfile.TemporaryDirectory(prefix="report-") as folder:
-        now, console, write = datetime.now(UTC), Console(highlight=False), _format_of(options.out)
+        now, console, write = datetime.now(UTC), Console(highlight=False, emoji=False), _format_of(options.out)
         scope = parse_scope(
             start=options.start,
             end=options.end,

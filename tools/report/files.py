@@ -16,7 +16,7 @@ _FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def write_csv(file: TextIO, _summary: Summary, requests: Iterable[RequestRecord]) -> None:
     """Write the requests, with a header."""
-    writer = csv.writer(file)
+    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)  # a semicolon separates cells in some countries
     writer.writerow(COLUMNS)
     for record in requests:
         writer.writerow([_cell(value) for value in row(record).values()])

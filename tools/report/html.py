@@ -79,7 +79,7 @@ def _lag(summary: Summary) -> Iterator[str]:
     )
     if summary.objective_s is not None:
         objective = duration(summary.objective_s * 1000)
-        yield f"<p>{summary.slower or 0:,} took longer than the objective of {objective}.</p>"
+        yield f"<p>{summary.slower or 0:,} took longer than {objective}: the objective, and UndoSeconds.</p>"
     yield "</section>"
 
 

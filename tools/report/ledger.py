@@ -41,7 +41,7 @@ class RequestRecord:
     @property
     def requested_ms(self) -> int:
         """The time of the request: of a confirmed deletion by its lag, else that of its first line."""
-        return self.first_ms if self.line.lag_ms is None else self.line.time_ms - self.line.lag_ms
+        return self.first_ms if self.line.lag_ms is None else max(0, self.line.time_ms - self.line.lag_ms)
 
     @property
     def confirmed_ms(self) -> int | None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -63,16 +63,17 @@ def parse_line(text: str) -> LogLine | None:
     """Parse a line; None for any that is not about a deletion request."""
     try:
         fields = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(fields, dict) or fields.get("message") != MESSAGE:
+        if not isinstance(fields, dict) or fields.get("message") != MESSAGE:
+            return None
+        time = datetime.fromisoformat(str(fields.get("timestamp"))).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
     return LogLine(
-        time_ms=round(datetime.fromisoformat(fields["timestamp"]).timestamp() * 1000),
-        source_id=str(fields.get("message_id") or fields.get("function_request_id") or ""),
-        trigger=str(fields.get("trigger", "")),
-        attempt=int(fields.get("attempt", 1)),
-        outcome=str(fields["outcome"]),
+        time_ms=round(time.timestamp() * 1000),
+        source_id=_text(fields, "message_id") or _text(fields, "function_request_id") or "",
+        trigger=_text(fields, "trigger") or "",
+        attempt=_number(fields, "attempt") or 1,
+        outcome=_text(fields, "outcome") or "",
         reason=_text(fields, "reason"),
         media_id=_text(fields, "media_id"),
         business_phone=_text(fields, "business_phone"),
@@ -82,12 +83,19 @@ def parse_line(text: str) -> LogLine | None:
         requester=_text(fields, "requester"),
         deletion_reason=_text(fields, "deletion_reason"),
         requested_by=_text(fields, "requested_by"),
-        provider_code=fields.get("provider_code"),
+        provider_code=_number(fields, "provider_code"),
         provider_message=_text(fields, "provider_message"),
-        lag_ms=fields.get("lag_ms"),
+        lag_ms=_number(fields, "lag_ms"),
     )
 
 
 def _text(fields: dict[str, Any], name: str) -> str | None:
+    """A text field; a lone surrogate, which neither a file nor the database can hold, becomes a question mark."""
     value = fields.get(name)
-    return None if value is None else str(value)
+    return None if value is None else str(value).encode(errors="replace").decode()
+
+
+def _number(fields: dict[str, Any], name: str) -> int | None:
+    """A whole number that the database can hold; None for any other value."""
+    value = fields.get(name)
+    return value if type(value) is int and abs(value) < 1 << 53 else None

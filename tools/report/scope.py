@@ -31,7 +31,7 @@ class Scope:
     def filter_pattern(self) -> str:
         """The filter pattern of CloudWatch Logs, which narrows what is read."""
         conditions = ['$.message = "media_deletion"']
-        if self.media_id and '"' not in self.media_id and "*" not in self.media_id:
+        if self.media_id and not set(self.media_id) & set('"*\\'):
             conditions.append(f'$.media_id = "{self.media_id}"')
         return f"{{ {' && '.join(conditions)} }}"
 

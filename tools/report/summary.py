@@ -61,7 +61,10 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The summary; `queues` is empty where there is no stack, `objective_s` and `slower` then have no value."""
+    """The summary; `queues` is empty where there is no stack, `objective_s` and `slower` then have no value.
+
+    `objective_s` includes UndoSeconds, for which the queue delays each request.
+    """
 
     facts: Sequence[tuple[str, str]]
     lines: int
@@ -93,7 +96,7 @@ def summarize(
     ledger: Ledger, facts: Sequence[tuple[str, str]], deployment: Deployment | None, queues: Sequence[QueueState]
 ) -> Summary:
     """Summarize a ledger."""
-    objective_s = int(deployment.parameters.get("LagObjectiveSeconds") or 0) if deployment else 0
+    objective_s = _objective_s(deployment.parameters) if deployment else 0
     counts = ledger.counts()
     lags = {name: ledger.lag_ms(share) for name, share in (("half of them", 0.5), ("95 percent", 0.95), ("all", 1.0))}
     return Summary(
@@ -107,6 +110,12 @@ def summarize(
         slower=ledger.count_slower(objective_s * 1000) if objective_s else None,
         queues=queues,
     )
+
+
+def _objective_s(parameters: Mapping[str, str]) -> int:
+    """The lag objective, which counts from the end of UndoSeconds; 0 for none."""
+    objective_s, undo_s = (int(parameters.get(name) or 0) for name in ("LagObjectiveSeconds", "UndoSeconds"))
+    return objective_s and objective_s + undo_s
 
 
 def facts_of(scope: Scope, group: str, deployment: Deployment | None, now: datetime) -> list[tuple[str, str]]:

@@ -70,12 +70,12 @@ def _requests(records: Iterable[RequestRecord]) -> Table:
         line = record.line
         by = ", ".join(part for part in (line.requested_by or line.requester, line.deletion_reason) if part)
         code = "" if line.provider_code is None else str(line.provider_code)
-        outcome = f"[{_STYLES.get(line.outcome, '')}]{escape(line.outcome)}[/]"
+        outcome = f"[{_STYLES.get(line.outcome, 'default')}]{_shown(line.outcome)}[/]"
         table.add_row(
             utc(record.requested_ms),
             _lines(line.media_id, line.business_phone),
             _lines(line.object_key, line.bucket),
-            escape(by),
+            _shown(by),
             _lines(None, line.reason, first_markup=outcome),
             "" if record.confirmed_ms is None else utc(record.confirmed_ms),
             code,
@@ -85,4 +85,9 @@ def _requests(records: Iterable[RequestRecord]) -> Table:
 
 def _lines(*texts: str | None, first_markup: str | None = None) -> str:
     """Texts below each other."""
-    return "\n".join(filter(None, [first_markup, *(escape(text) for text in texts if text)]))
+    return "\n".join(filter(None, [first_markup, *(_shown(text) for text in texts if text)]))
+
+
+def _shown(text: str) -> str:
+    """Text as markup, without the control characters that a terminal would obey."""
+    return escape("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text))

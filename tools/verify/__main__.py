@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _verify(options: argparse.Namespace) -> int:
     deployment = read_deployment(client("cloudformation"), options.stack)
     settings = live_settings(client("lambda"), deployment)
-    phone = options.phone or settings.default_business_phone or EXAMPLE_PHONE
+    phone = (options.phone or "").removeprefix("+") or settings.default_business_phone or EXAMPLE_PHONE
     subject = Subject(
         deployment=deployment,
         settings=settings,
@@ -88,7 +88,7 @@ def _verify(options: argparse.Namespace) -> int:
     _console.print(table(results))
     _console.print(f"\n{summary(results)}")
     for remaining in remains:
-        _console.print(f"Not removed: {remaining}")
+        _console.print(f"Not removed: {remaining}", markup=False)
     return exit_status(results) or int(bool(remains))
 
 

@@ -1,10 +1,10 @@
 """Media files for the steps: uploaded to the stack's NXCloud, or, for a dry run, ids that name none."""
 
 import uuid
-from contextlib import suppress
 from typing import Protocol
 
 from nxcloud import Credentials, MediaClient, NxCloudError, RequestFailedError
+from tools.program import ToolError
 
 REAL_HOST = "nxcloud.com"
 # The smallest PNG: one transparent pixel
@@ -16,6 +16,7 @@ _PIXEL = bytes.fromhex(
 
 def is_real(host: str) -> bool:
     """Whether a host is NXCloud's own, where real media files are at stake."""
+    host = host.removesuffix(".")  # of the root of the name system
     return host == REAL_HOST or host.endswith(f".{REAL_HOST}")
 
 
@@ -53,18 +54,25 @@ class UploadedMedia:
         return media_id
 
     def exists(self, media_id: str) -> bool:
-        """Ask NXCloud with `getMedia`."""
+        """Ask NXCloud with `getMedia`. Raises NxCloudError where the response does not say."""
         try:
             self._client.get_media(self._credentials, self.business_phone, media_id)
-        except NxCloudError:
+        except RequestFailedError:
             return False
         return True
 
     def remove_all(self) -> None:
-        """Delete the media files that still exist."""
-        for media_id in self._added:
-            with suppress(RequestFailedError):  # it is deleted already
+        """Delete the media files that still exist. Raises ToolError, naming those that are left."""
+        left = []
+        for media_id in sorted(self._added):
+            try:
                 self._client.delete_media(self._credentials, self.business_phone, media_id)
+            except RequestFailedError:
+                continue  # it is deleted already
+            except NxCloudError as error:
+                left.append(f"{media_id} ({error})")
+        if left:
+            raise ToolError("; ".join(left))
 
 
 class DryRunMedia:

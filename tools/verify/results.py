@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.markup import escape
 from rich.table import Table
 
 from nxcloud import NxCloudError
@@ -81,5 +82,5 @@ def table(results: Sequence[Result]) -> Table:
     view.columns[-1].justify = "right"
     for result in results:
         style = styles[result.status]
-        view.add_row(result.step, f"[{style}]{result.status}[/]", result.detail, f"{result.seconds:.1f}")
+        view.add_row(result.step, f"[{style}]{result.status}[/]", escape(result.detail), f"{result.seconds:.1f}")
     return view

@@ -54,17 +54,18 @@ class Brake:
         """Delete with a permit, and return it if nothing can have been deleted. Raises DependencyUnavailable."""
         if not self._limit:
             return delete(*args, **kwargs)
-        self._take()
+        hour = self._take()
         used = False
         try:
             result = delete(*args, **kwargs)
             used = result.outcome is Outcome.DELETED or result.reason in MAY_HAVE_DELETED
         finally:
             if not used:
-                self._give_back()
+                self._give_back(hour)
         return result
 
-    def _take(self) -> None:
+    def _take(self) -> int:
+        """Take a permit. Returns its hour."""
         with self._lock:
             hour = int(self._now_s()) // HOUR_S
             if hour != self._hour:
@@ -75,11 +76,13 @@ class Brake:
             if not self._permits:
                 raise self._braked()
             self._permits -= 1
+            return hour
 
-    def _give_back(self) -> None:
+    def _give_back(self, hour: int) -> None:
+        """Return a permit, which is of no use in a later hour."""
         with self._lock:
-            self._permits += 1
+            self._permits += hour == self._hour
 
     def _braked(self) -> DependencyUnavailable:
-        detail = f"MaxDeletionsPerHour ({self._limit}) is reached; see docs/operations/braked.md"
+        detail = f"MaxDeletionsPerHour ({self._limit:,}) is reached; see docs/operations/braked.md"
         return DependencyUnavailable(Reason.BRAKED, detail)

@@ -36,6 +36,8 @@ _READABLE = re.compile(
             rf"(?<![0-9]){_DAY}(?P<with>[._-]){_DAY}(?P=with){_YEAR}(?![0-9])",
             # A masked number: 86158****1795
             r"\d{5}[*]{4}\d{4}(?!\d)",
+            # Meta's code in the detail of a reason (provider/classification.py): Meta's error 130429
+            r"(?<=Meta's error )[0-9]{1,6}(?![0-9])",
         ]
     )
 )

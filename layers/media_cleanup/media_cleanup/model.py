@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 
 from media_cleanup.errors import InvalidMediaError, InvalidObjectError
@@ -163,7 +163,7 @@ def _decode_words(name: str, value: str) -> str:
     """Decode RFC 2047 encoded words, as which S3 returns metadata beyond ASCII."""
     try:
         decoded = str(make_header(decode_header(value))) if "=?" in value else value
-    except (ValueError, LookupError, HeaderParseError):
+    except (ValueError, LookupError, MessageError):
         decoded = "=?"
     if "=?" in decoded:  # decode_header leaves an incomplete word as it is
         raise InvalidMediaError(f"{name} is not a valid RFC 2047 encoded word")

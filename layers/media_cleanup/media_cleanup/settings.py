@@ -21,6 +21,7 @@ DEFAULT_OBJECT_KEY_PATTERN = (
 MAX_KEY_BYTES = 1024
 BATCH_SIZE = 10
 MIN_SHARE = 0.25  # calls a second; a batch then takes at most 50 of an invocation's 60 s (provider/pacing.py)
+SECRET_ID = re.compile("[A-Za-z0-9/_+=.@:!-]{1,600}")  # a name, or an ARN
 LOCAL_HOSTS = {"localhost", "host.docker.internal"}
 
 
@@ -53,7 +54,7 @@ class DeleteMediaSettings:
         max_concurrency = _max_concurrency(environment.get("MAX_CONCURRENCY") or "5")
         return cls(
             base_url=_base_url(_required(environment, "NXCLOUD_BASE_URL")),
-            secret_id=_required(environment, "NXCLOUD_SECRET_ID"),
+            secret_id=_secret_id(_required(environment, "NXCLOUD_SECRET_ID")),
             media_index_table=_required(environment, "MEDIA_INDEX_TABLE"),
             idempotency_table=_required(environment, "IDEMPOTENCY_TABLE"),
             deletion_queue_url=_required(environment, "DELETION_QUEUE_URL"),
@@ -170,6 +171,13 @@ def _required(environment: Mapping[str, str], name: str) -> str:
     return value
 
 
+def _secret_id(text: str) -> str:
+    """The name or ARN of the secret, which errors show: not the secret itself."""
+    if not SECRET_ID.fullmatch(text):
+        raise SettingsError("NXCLOUD_SECRET_ID must be the name or the ARN of a secret, not its value")
+    return text
+
+
 def _set_of(environment: Mapping[str, str], *names: str) -> frozenset[str]:
     return frozenset(environment[name] for name in names if environment.get(name, ""))
 
@@ -187,8 +195,8 @@ def _base_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise SettingsError(f"NXCLOUD_BASE_URL is no URL: {error}") from None
+    except ValueError:  # whose text may hold a part of a password
+        host = port = None
     if not host or port == 0 or not re.fullmatch(r"[!-~]+", url):
         raise SettingsError("NXCLOUD_BASE_URL is no URL such as https://api2.nxcloud.com")
     if parts.username is not None or parts.password is not None:
@@ -242,11 +250,12 @@ def _share(text: str, max_concurrency: int) -> float:
         raise SettingsError("CALLS_PER_SECOND must be a number from 0 to 99999")
     share = float(text) / max_concurrency
     if 0 < share < MIN_SHARE:
+        largest = floor(float(text) / MIN_SHARE)
+        fewer = f", or MaxConcurrency to {largest} or less" if largest else ""
         raise SettingsError(
             f"CALLS_PER_SECOND {text} ÷ MAX_CONCURRENCY {max_concurrency} = {share:.3f} calls a second for each "
             f"environment, so that a batch takes {BATCH_SIZE} ÷ {share:.3f} = {BATCH_SIZE / share:.0f} s: too long for "
-            f"an invocation. Set CallsPerSecond to {MIN_SHARE * max_concurrency:g} or more, or MaxConcurrency to "
-            f"{floor(float(text) / MIN_SHARE)} or less"
+            f"an invocation. Set CallsPerSecond to {MIN_SHARE * max_concurrency:g} or more{fewer}"
         )
     return float(floor(share)) if share >= 1 else share
 

@@ -105,7 +105,7 @@ class MediaClient:
         auth = SignatureAuth(credentials, action, self._now_ms, self._algorithm)
         response, content = self._post_with_reconnect(action, body, auth, deadline_s)
         secrets = (credentials.access_key, credentials.access_secret, response.request.headers["sign"])
-        return parse_response(response.status_code, response.headers, content, secrets)
+        return parse_response(response.status_code, response.headers, content, secrets, _signed_ms(response))
 
     def _post_with_reconnect(
         self, action: str, body: dict[str, Any], auth: SignatureAuth, deadline_s: float
@@ -178,6 +178,11 @@ def _read(response: requests.Response) -> bytes:
             raise InvalidResponseError(
                 f"NXCloud answered with more than {MAX_RESPONSE_BYTES // 1024} KiB",
                 http_status=response.status_code,
-                retry_after_s=parse_retry_after(response.headers),
+                retry_after_s=parse_retry_after(response.headers, _signed_ms(response)),
             )
     return bytes(body)
+
+
+def _signed_ms(response: requests.Response) -> int:
+    """The time that the request was signed with, as Unix milliseconds."""
+    return int(response.request.headers["ts"])

@@ -57,6 +57,7 @@ def load_file(source: Source, name: str | None = None, mime_type: str | None = N
     name = name or _name_of(source)
     if name is None:
         raise InvalidFileError("the file has no name: pass file_name, from which its MIME type is guessed, too")
+    name = name.encode(errors="replace").decode()  # a path's undecodable bytes are lone surrogates
     mime_type = mime_type or guess_mime_type(name)
     limit = max_bytes(mime_type)
     content = _read(source, limit + 1)
@@ -78,7 +79,10 @@ def guess_mime_type(name: str) -> str:
 
 def max_bytes(mime_type: str) -> int:
     """Return the largest size that WhatsApp documents for a MIME type (source: Meta, "Media")."""
-    match mime_type.partition(";")[0].strip().lower().split("/"):
+    kinds = mime_type.partition(";")[0].strip().lower().split("/")
+    if not all(kinds) or not all(" " <= character <= "~" for character in mime_type):  # a line break begins a header
+        kinds = []
+    match kinds:
         case ["image", "webp"]:
             return MAX_STICKER_BYTES
         case ["image", _]:

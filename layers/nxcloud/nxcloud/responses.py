@@ -11,6 +11,7 @@ from nxcloud.clock import http_date_ms
 from nxcloud.errors import META_ERROR, InvalidResponseError, NxCloudError, ThrottledError, error_type
 
 MAX_MESSAGE_CHARACTERS = 256
+MAX_RETRY_AFTER_S = 999_999_999
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -25,7 +26,9 @@ class ApiResponse:
     retry_after_s: int | None = None
 
 
-def parse_response(status: int, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...]) -> ApiResponse:
+def parse_response(
+    status: int, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...], now_ms: int
+) -> ApiResponse:
     """Return a response whose `code` is 0 and whose HTTP status agrees. Raises NxCloudError for any other.
 
     `secrets` are the values sent with the request; they are removed from the provider's message.
@@ -35,7 +38,7 @@ def parse_response(status: int, headers: Mapping[str, str], body: bytes, secrets
     data: dict[str, Any] = payload["data"] if isinstance(payload.get("data"), dict) else {}
     meta_code, meta_message = _meta_error(data) if code == META_ERROR else (None, None)
     message = _redact(secrets, payload.get("message"), meta_message)
-    retry_after_s = parse_retry_after(headers)
+    retry_after_s = parse_retry_after(headers, now_ms)
     if code == 0 and 200 <= status < 300:
         return ApiResponse(code, message, data, status, retry_after_s)
     kind, description = _describe_failure(status, code, meta_code, message, fault)
@@ -64,13 +67,19 @@ def _describe_failure(
     return InvalidResponseError, answered
 
 
-def parse_retry_after(headers: Mapping[str, str]) -> int | None:
-    """Seconds to wait, from a `Retry-After` in seconds, or from its date relative to the response's own `Date`."""
-    text, date = headers.get("Retry-After"), headers.get("Date")
-    if text and re.fullmatch("[0-9]{1,9}", text.strip()):
-        return int(text)
-    until_ms, now_ms = http_date_ms(text), http_date_ms(date)
-    return None if until_ms is None or now_ms is None else max(0, (until_ms - now_ms) // 1000)
+def parse_retry_after(headers: Mapping[str, str], now_ms: int) -> int | None:
+    """Seconds to wait, from a `Retry-After` in seconds or as a date; None where there is none.
+
+    A date counts from the response's own `Date`, without one from `now_ms`, Unix milliseconds. A header of another form
+    says 0 seconds: the server asks for patience, though not for how much.
+    """
+    text = headers.get("Retry-After")
+    if text is None:
+        return None
+    if re.fullmatch("[0-9]+", text.strip()):
+        return int(text) if len(text.strip()) < 10 else MAX_RETRY_AFTER_S  # Python converts only so many digits
+    until_ms, date_ms = http_date_ms(text), http_date_ms(headers.get("Date"))
+    return 0 if until_ms is None else max(0, (until_ms - (now_ms if date_ms is None else date_ms)) // 1000)
 
 
 def _json_object(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, Any], str | None]:

@@ -17,7 +17,8 @@ WHATSAPP = "2"
 class Credentials:
     """An access key, sent with each call, and an access secret, never sent. Neither appears in `repr`.
 
-    Raises ValueError, without the value, for a key that no HTTP header can carry, and for an empty secret.
+    Raises ValueError, without the value, for a key that no HTTP header can carry, and for a secret that is empty, or no
+    text in UTF-8.
     """
 
     access_key: str = field(repr=False)
@@ -28,6 +29,8 @@ class Credentials:
             raise ValueError("the access key must be printable ASCII without spaces")
         if not self.access_secret:
             raise ValueError("the access secret is empty")
+        if any("\ud800" <= character <= "\udfff" for character in self.access_secret):
+            raise ValueError("the access secret holds a lone surrogate, which UTF-8 cannot encode")
 
 
 def sign(headers: Mapping[str, str], body: bytes, access_secret: str, algorithm: Algorithm = "md5") -> str:

@@ -92,6 +92,12 @@ class _KeepAliveConnection(HTTPConnection):
 
     _responses = 0
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is open, and has nothing to read: urllib3 does not look at bytes decrypted already."""
+        pending = getattr(self.sock, "pending", lambda: 0)  # of a TLS connection
+        return super().is_connected and not pending()
+
     def connect(self) -> None:
         self._responses = 0
         super().connect()

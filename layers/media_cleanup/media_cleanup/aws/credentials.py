@@ -178,18 +178,20 @@ def _account(secret_id: str, entry: object, *, again: bool) -> Credentials | Dep
     try:
         if again:
             raise _unusable(f"{place} has this number twice; keep one entry")
-        if not isinstance(entry, dict):
+        if not isinstance(entry, _Object):
             raise _unusable(f"{place} has no JSON object for this number")
         return _credentials(place, entry)
     except DependencyUnavailable as error:
         return error.with_traceback(None)
 
 
-def _credentials(place: str, fields: Mapping[str, object]) -> Credentials:
+def _credentials(place: str, fields: _Object) -> Credentials:
     return Credentials(_field(place, fields, "accessKey"), _field(place, fields, "accessSecret"))
 
 
-def _field(place: str, fields: Mapping[str, object], name: str) -> str:
+def _field(place: str, fields: _Object, name: str) -> str:
+    if sum(each == name for each, _ in fields.pairs) > 1:
+        raise _unusable(f"{place} has its field {name} twice; keep one")
     value = fields.get(name)
     if not isinstance(value, str) or not value.strip():
         raise _unusable(f"{place} has no text in its field {name}")

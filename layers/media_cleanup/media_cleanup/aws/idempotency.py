@@ -33,7 +33,8 @@ PROOF_TTL_S = 2 * DAY_S
 class DeletionRecords:
     """The records in the table of this name. `now_s` returns Unix seconds.
 
-    Each method raises DependencyUnavailable, except where its description says otherwise.
+    Each method raises DependencyUnavailable, except where its description says otherwise. While a deployment shifts
+    traffic, and after a rollback, records of other versions of this application are read too.
     """
 
     def __init__(self, clients: AwsClients, table: str, now_s: Callable[[], float] = time.time) -> None:
@@ -104,10 +105,17 @@ class DeletionRecords:
         """Return the permanent refusal that an earlier receive of the message has recorded, or None."""
         if attempt.message_id is None or attempt.number == 1:
             return None
-        facts = self._get(self._refusals, _data(media, attempt.message_id))
-        if facts is None:
-            return None
-        return Result(outcome=Outcome.REJECTED, reason=Reason.REFUSED_BY_PROVIDER, media=media, **facts)
+        match self._get(self._refusals, _data(media, attempt.message_id)):
+            case {"provider_code": code, "provider_message": message, "http_status": status}:
+                return Result(
+                    outcome=Outcome.REJECTED,
+                    reason=Reason.REFUSED_BY_PROVIDER,
+                    media=media,
+                    provider_code=code,
+                    provider_message=message,
+                    http_status=status,
+                )
+        return None
 
     def _put_refusal(self, media: Media, message_id: str, result: Result) -> None:
         """Record a permanent refusal for as long as the message may be redelivered. A failing write is logged."""
@@ -136,8 +144,10 @@ class DeletionRecords:
 
     def get_proof_age_s(self, media: Media) -> float | None:
         """Return the seconds since a media file's first proof of absence, None where there is none."""
-        facts = self._get(self._proofs, _data(media))
-        return None if facts is None else self.now_s() - facts["proved_s"]
+        match self._get(self._proofs, _data(media)):
+            case {"proved_s": int(proved_s) | float(proved_s)}:
+                return self.now_s() - proved_s
+        return None
 
     def put_proof(self, media: Media) -> None:
         """Record the first proof of a media file's absence."""
@@ -200,9 +210,11 @@ def _remembered(media: Media, record: DataRecord) -> Result:
 
 
 def _confirmation(record: DataRecord) -> Confirmation:
-    """Return what a record says; those of versions before the outcome events say no more than their expiry."""
+    """Return what a record says; one of another version of this application may say no more than its expiry."""
     match record.response_json_as_dict():
-        case {"outcome": outcome, "reason": reason, "provider_code": code, "confirmed_ms": confirmed_ms}:
+        case {"outcome": outcome, "reason": reason, "provider_code": code, "confirmed_ms": int(confirmed_ms)} if (
+            outcome in list(Outcome) and reason in [None, *Reason]
+        ):
             return Confirmation(Outcome(outcome), Reason(reason) if reason else None, code, confirmed_ms)
     confirmed_s = int(record.expiry_timestamp or CONFIRMATION_TTL_S) - CONFIRMATION_TTL_S
     return Confirmation(Outcome.ALREADY_GONE, Reason.REMEMBERED, None, confirmed_s * 1000)

@@ -85,15 +85,18 @@ class NxCloudGateway:
         return _success(deletion, response)
 
     def _call_with_recovery(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
-        """Call NXCloud, and once more after correcting the clock or reading the credentials again."""
+        """Call NXCloud, and once more after correcting the clock or reading the credentials again.
+
+        Where NXCloud asks for a wait, a later receive makes the second call.
+        """
         try:
             return self._call(credentials, deletion)
         except ClockSkewError as error:
-            if not self._clock.correct(error.server_time_ms):
+            if not self._clock.correct(error.server_time_ms) or error.retry_after_s:
                 raise
-        except CredentialsRefusedError:
+        except CredentialsRefusedError as error:
             refreshed = self._credentials.refresh_after_refusal(deletion.media.business_phone, credentials)
-            if refreshed is None:
+            if refreshed is None or error.retry_after_s:
                 raise
             credentials = refreshed
         return self._call(credentials, deletion)

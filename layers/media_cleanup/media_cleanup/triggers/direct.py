@@ -49,8 +49,7 @@ def _publish(
     """Publish the events of all final outcomes. Returns the errors of those that are not accepted."""
     if handler.event_bus is None:
         return {}
-    results = [(each.attempt, result) for each in work for result in each.results]
-    items = publications(results, delivery, invocation.aws_request_id, round(time.time() * 1000))
+    items = publications(work, delivery, invocation.aws_request_id, round(time.time() * 1000))
     return publish(handler, handler.event_bus, items, invocation)
 
 

@@ -15,7 +15,7 @@ from media_cleanup.aws.clients import AWS_ERRORS, AwsClients, describe_error
 from media_cleanup.outcome import Outcome
 from media_cleanup.reporting import Delivery, log_fields
 from media_cleanup.request import Attempt, Deadline
-from media_cleanup.result import Result
+from media_cleanup.result import Result, WorkItem
 from media_cleanup.telemetry import SERVICE, logger
 from media_cleanup.triggers.batches import send_in_batches
 from media_cleanup.triggers.runner import RequestHandler
@@ -94,7 +94,7 @@ def outcome_event(result: Result, delivery: Delivery, request_id: str, now_ms: i
 
 
 def publications(
-    results: Sequence[tuple[Attempt, Result]],
+    parts: Sequence[WorkItem],
     delivery: Delivery,
     request_id: str,
     now_ms: int,
@@ -104,11 +104,13 @@ def publications(
     """Create the events of all final results of a message or invocation.
 
     Of a message that is `redelivered`, only what was confirmed just now: the rest is published when none of its parts
-    is unavailable.
+    is unavailable. A failure is identified by its part and its media file: once the part's other media files are gone,
+    they have no results any more.
     """
     return [
-        Publication(result, attempt, outcome_event(result, delivery, f"{request_id} {number}", now_ms))
-        for number, (attempt, result) in enumerate(results)
+        Publication(result, part.attempt, outcome_event(result, delivery, f"{request_id} {number}", now_ms))
+        for number, part in enumerate(parts)
+        for result in part.results
         if (result.confirmed_ms is not None if redelivered else result.is_gone or result.outcome is Outcome.REJECTED)
     ]
 

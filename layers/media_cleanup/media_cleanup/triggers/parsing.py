@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -86,10 +86,6 @@ def parse_payload(payload: object, default_business_phone: str | None) -> list[R
     try:
         content = _unwrap(payload)
         match content:
-            case {"Records": [_, _, *_] as records}:
-                return [part for record in records for part in _parse_part(record, default_business_phone)]
-            case {"Records": []}:
-                return [Request(Ignored(Reason.EMPTY))]
             case {"media_id": _} | {"Media-ID": _}:
                 action = _parse_media_message(content, default_business_phone)
                 return [Request(action, origin=_origin_of_message(content))]
@@ -102,6 +98,10 @@ def parse_payload(payload: object, default_business_phone: str | None) -> list[R
                 return [_parse_s3_record(record)]
             case {"source": "aws.s3", "detail-type": str(name), "detail": {} as detail}:
                 return [_parse_eventbridge_event(name, detail, content.get("time"))]
+            case {"Records": [_, _, *_] as records}:
+                return [part for record in records for part in _parse_part(record, default_business_phone)]
+            case {"Records": []}:
+                return [Request(Ignored(Reason.EMPTY))]
             case _:
                 return [Request(Malformed(_describe_unknown(content)))]
     except (MalformedError, InvalidMediaError, InvalidObjectError) as error:
@@ -134,6 +134,8 @@ def _unwrap(payload: object) -> Any:  # noqa: ANN401 (any JSON)
     """Remove all envelopes around a payload."""
     for _ in range(MAX_ENVELOPES):
         match payload:
+            case {"media_id": _} | {"Media-ID": _} | {"bucket": _, "key": _}:  # whatever its further fields
+                return payload
             case {"requestPayload": event}:  # Lambda's failure destination
                 payload = event
             case {"source": "lambda", "detail": {"requestPayload": event}}:  # an EventBridge bus as failure destination
@@ -234,10 +236,10 @@ def _form_decode(key: object) -> str | None:
 
 def _parse_media_message(message: Mapping[str, Any], default_business_phone: str | None) -> Media | LinkRequest:
     """Parse a message that names a media file, by our names or the provider's, and maybe an object to link."""
-    if message.get("media_id", message.get("Media-ID")) != message.get("Media-ID", message.get("media_id")):
+    if {"media_id", "Media-ID"} <= message.keys() and message["media_id"] != message["Media-ID"]:
         raise MalformedError("media_id and Media-ID differ")
     business_phone = message.get("business_phone", default_business_phone)
-    if business_phone is None:
+    if business_phone is None and "business_phone" not in message:
         raise MalformedError("business_phone is missing, and DEFAULT_BUSINESS_PHONE is not set")
     media = Media.parse(business_phone, message.get("media_id", message.get("Media-ID")))
     return LinkRequest(_parse_object(message), media) if "bucket" in message or "key" in message else media
@@ -266,9 +268,19 @@ def _load_json(text: object) -> Any:  # noqa: ANN401 (any JSON)
     if not isinstance(text, str):
         raise MalformedError("the body is no text")
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique)
+    except MalformedError:  # a ValueError, too
+        raise
     except (ValueError, RecursionError):
         raise MalformedError("the body is no JSON") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; what it asks for must not depend on which of two equal names a parser takes."""
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        raise MalformedError("the body is JSON that has a name twice in one object")
+    return unique
 
 
 def _if_valid(value: object, form: re.Pattern[str]) -> str | None:
@@ -279,7 +291,8 @@ def _if_valid(value: object, form: re.Pattern[str]) -> str | None:
 def _unix_ms(time: object) -> int | None:
     """An ISO 8601 time as Unix milliseconds; with an invalid one, the lag is unknown."""
     try:
-        return int(datetime.fromisoformat(str(time)).timestamp() * 1000)
+        in_utc = datetime.fromisoformat(str(time)).astimezone(UTC)  # where its year, too, must be one that exists
+        return int(in_utc.timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
 

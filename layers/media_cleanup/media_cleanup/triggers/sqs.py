@@ -193,9 +193,8 @@ def _publish_outcome_events(handler: RequestHandler, messages: Sequence[_Message
 
 
 def _publications(message: _Message, now_ms: int) -> list[Publication]:
-    results = [(part.attempt, result) for part in message.parts for result in part.results]
     redelivered = message.redelivery is not None
-    return publications(results, message.delivery, message.message_id, now_ms, redelivered=redelivered)
+    return publications(message.parts, message.delivery, message.message_id, now_ms, redelivered=redelivered)
 
 
 def _keep_unpublished(handler: RequestHandler, message: _Message, error: str) -> None:
