@@ -13,16 +13,17 @@ KB, MB = 1024, 1024 * 1024
 
 
 class Dripping(io.RawIOBase):
-    """A stream that returns three bytes at most, and counts those read."""
+    """A stream that returns `step` bytes at most, and counts those read."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, step: int = 3) -> None:
         self.left = io.BytesIO(content)
+        self.step = step
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        return self.left.read(min(size, 3))
+        return self.left.read(min(size, self.step))
 
 
 def test_path_names_the_file_and_its_type(tmp_path: Path) -> None:
@@ -116,6 +117,10 @@ def test_large_stream_is_read_up_to_its_limit_only() -> None:
     with pytest.raises(InvalidFileError):
         load_file(stream, "house.jpg")
     assert stream.tell() == 5 * MB + 1
+    steps = Dripping(bytes(7 * MB), 3 * MB)
+    with pytest.raises(InvalidFileError):
+        load_file(steps, "house.jpg")  # type: ignore[arg-type]  # RawIOBase lacks a part of BinaryIO
+    assert steps.left.tell() == 5 * MB + 1
 
 
 def test_types_of_whatsapp_are_known_on_every_machine() -> None:
