@@ -58,12 +58,12 @@ def test_dry_run_is_a_warning_in_words() -> None:
     [
         (None, Health.OK),
         (RequestFailedError("no such media file"), Health.OK),
-        (ThrottledError("too fast"), Health.WARNING),
-        (ClockSkewError("two minutes"), Health.WARNING),
-        (ApiError("code 9003"), Health.WARNING),
-        (CredentialsRefusedError("code 1003"), Health.PROBLEM),
-        (InvalidRequestError("code 9006"), Health.PROBLEM),
-        (NoResponseError("no route"), Health.PROBLEM),
+        (ThrottledError(f"too fast for {PHONE}"), Health.WARNING),
+        (ClockSkewError(f"two minutes for {PHONE}"), Health.WARNING),
+        (ApiError(f"code 9003 for {PHONE}"), Health.WARNING),
+        (CredentialsRefusedError(f"code 1003 for {PHONE}"), Health.PROBLEM),
+        (InvalidRequestError(f"code 9006 for {PHONE}"), Health.PROBLEM),
+        (NoResponseError(f"no route for {PHONE}"), Health.PROBLEM),
     ],
 )
 def test_response_for_number_is_judged_and_masked(error: NxCloudError | None, health: Health) -> None:

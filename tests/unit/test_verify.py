@@ -13,7 +13,7 @@ from rich.console import Console
 
 from localdev.fake_nxcloud import FakeNxCloud, Fault
 from media_cleanup.triggers.parsing import parse_batch_tasks
-from nxcloud import MediaClient, NoResponseError, ThrottledError
+from nxcloud import ApiError, MediaClient, NoResponseError, ThrottledError
 from tests.conftest import CREDENTIALS, MEDIA_ID, PHONE
 from tools.program import ToolError
 from tools.verify.batch_job import job_event, job_request, manifest
@@ -47,6 +47,7 @@ def raising(error: Exception) -> Callable[[], str]:
         (raising(NotApplicableError("no bucket")), Status.NOT_RUN, "no bucket"),
         (raising(StepFailedError("nothing was deleted")), Status.FAILED, "nothing was deleted"),
         (raising(NoResponseError("no route")), Status.FAILED, "no route"),
+        (raising(ApiError("no 8615800001795")), Status.FAILED, "no 86158****1795"),
         (
             raising(ClientError({"Error": {"Code": "Throttling", "Message": "Rate\nexceeded"}}, "PutObject")),
             Status.FAILED,

@@ -103,24 +103,25 @@ def secret(secret_id: str, accounts: Accounts) -> Iterator[Finding]:
 def number(business_phone: str, error: NxCloudError | None) -> Finding:
     """Judge the response to `getMedia` of a random id under a business phone."""
     shown = mask_number(business_phone)
+    text = mask_numbers(str(error), business_phone)  # NXCloud's message may name the number
     match error:
         case None | RequestFailedError():
             return Finding("NXCloud", Health.OK, f"answers for {shown}, and accepts the credentials")
         case ThrottledError():
-            return Finding("NXCloud", Health.WARNING, f"throttles calls for {shown}: {error}", "wait, and run it again")
+            return Finding("NXCloud", Health.WARNING, f"throttles calls for {shown}: {text}", "wait, and run it again")
         case CredentialsRefusedError():
             fix = "store the access key and access secret that NXCloud shows (docs/operations/authentication.md)"
-            return Finding("NXCloud", Health.PROBLEM, f"refuses the credentials for {shown}: {error}", fix)
+            return Finding("NXCloud", Health.PROBLEM, f"refuses the credentials for {shown}: {text}", fix)
         case ClockSkewError():
             fix = "correct the clock of this machine; the functions correct theirs"
-            return Finding("NXCloud", Health.WARNING, f"refuses this machine's time: {error}", fix)
+            return Finding("NXCloud", Health.WARNING, f"refuses this machine's time: {text}", fix)
         case InvalidRequestError():
             fix = "have NXCloud bind the number to the application, or correct DefaultBusinessPhone"
-            return Finding("NXCloud", Health.PROBLEM, f"refuses the number {shown}: {error}", fix)
+            return Finding("NXCloud", Health.PROBLEM, f"refuses the number {shown}: {text}", fix)
         case NoResponseError() | InvalidResponseError():
             fix = "check NxCloudBaseUrl, and the network of this machine, which may differ from that of the functions"
-            return Finding("NXCloud", Health.PROBLEM, f"does not answer as its API does: {error}", fix)
-    return Finding("NXCloud", Health.WARNING, f"answers for {shown}: {error}", "run it again")
+            return Finding("NXCloud", Health.PROBLEM, f"does not answer as its API does: {text}", fix)
+    return Finding("NXCloud", Health.WARNING, f"answers for {shown}: {text}", "run it again")
 
 
 def bucket(name: str, configuration: Configuration, owner: Owner, *, own: bool, stack: str) -> Finding:

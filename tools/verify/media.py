@@ -3,6 +3,7 @@
 import uuid
 from typing import Protocol
 
+from media_cleanup.masking import mask_numbers
 from nxcloud import Credentials, MediaClient, NxCloudError, RequestFailedError
 from tools.program import ToolError
 
@@ -70,7 +71,7 @@ class UploadedMedia:
             except RequestFailedError:
                 continue  # it is deleted already
             except NxCloudError as error:
-                left.append(f"{media_id} ({error})")
+                left.append(f"{media_id} ({mask_numbers(str(error), self.business_phone)})")
         if left:
             raise ToolError("; ".join(left))
 

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 from rich.table import Table
 
+from media_cleanup.masking import mask_numbers
 from nxcloud import NxCloudError
 from tools.program import ToolError, explain
 
@@ -46,7 +47,9 @@ def run_step(step: str, action: Callable[[], str], now_s: Callable[[], float] = 
         status, detail = Status.HELD, action()
     except NotApplicableError as reason:
         status, detail = Status.NOT_RUN, str(reason)
-    except (StepFailedError, ToolError, ClientError, BotoCoreError, NxCloudError) as error:
+    except NxCloudError as error:
+        status, detail = Status.FAILED, mask_numbers(explain(error))  # NXCloud's message may name the business phone
+    except (StepFailedError, ToolError, ClientError, BotoCoreError) as error:
         status, detail = Status.FAILED, explain(error)
     return Result(step, status, detail, now_s() - started_s)
 
