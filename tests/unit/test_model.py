@@ -78,6 +78,20 @@ def test_media_drops_one_leading_plus_of_the_phone() -> None:
         Media.parse("+", "a")
 
 
+@pytest.mark.parametrize(
+    ("business_phone", "media_id", "shown"),
+    [
+        (PHONE, MEDIA_ID, MEDIA_ID),
+        (PHONE, f"+{PHONE}", "+86158****1795"),
+        (PHONE, f"a-{PHONE}-b", "a-86158****1795-b"),
+        (PHONE, "1234567890123456", "1234567890123456"),  # as those of Meta's Cloud API are
+        ("81acf", MEDIA_ID, MEDIA_ID),
+    ],
+)
+def test_business_phone_in_a_media_id_is_not_shown(business_phone: str, media_id: str, shown: str) -> None:
+    assert Media(business_phone, media_id).shown_id == shown
+
+
 @pytest.mark.parametrize("version_id", [None, ""])
 def test_object_version_absent_or_empty_is_none(version_id: str | None) -> None:
     assert S3Object.parse("example-bucket", "a", version_id) == S3Object("example-bucket", "a", None)

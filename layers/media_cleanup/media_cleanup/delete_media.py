@@ -193,7 +193,7 @@ class DeleteMedia:
                 attempt.require_time(MIN_AWS_CALL_MS)
                 update(link)
         except DependencyUnavailable as error:
-            media_id = result.media and result.media.media_id
+            media_id = result.media and result.media.shown_id
             logger.warning(failure, extra={"error": masked(str(error)), "media_id": media_id})
 
     def verify(self, handled: Sequence[WorkItem]) -> None:

@@ -8,9 +8,11 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 
 from media_cleanup.errors import InvalidMediaError, InvalidObjectError
+from media_cleanup.masking import mask_number
 
 MEDIA_ID_LABEL = "whatsapp-media-id"
 BUSINESS_PHONE_LABEL = "whatsapp-business-phone"
+MIN_DIGITS_IN_ID = 10  # fewer can be a part of any Media-ID
 _NAME = re.compile(r"[!-~]{1,128}")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 _MAX_KEY_BYTES = 1024
@@ -30,6 +32,12 @@ class Media:
         if isinstance(business_phone, str):
             business_phone = business_phone.removeprefix("+")
         return cls(_validate_name("business_phone", business_phone), _validate_name("media_id", media_id))
+
+    @property
+    def shown_id(self) -> str:
+        """The Media-ID as logs show it: without the business phone, which only a mistake can have put into it."""
+        number = self.business_phone
+        return self.media_id.replace(number, mask_number(number)) if len(number) >= MIN_DIGITS_IN_ID else self.media_id
 
 
 @dataclass(frozen=True, slots=True)

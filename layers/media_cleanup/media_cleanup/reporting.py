@@ -98,7 +98,7 @@ def log_fields(result: Result, delivery: Delivery) -> dict[str, Any]:
         "outcome": result.outcome.value,
         "reason": masked(result.reason_text, *own_numbers),
         "trigger": delivery.trigger,
-        "media_id": result.media and result.media.media_id,
+        "media_id": result.media and result.media.shown_id,
         "business_phone": result.media and mask_number(result.media.business_phone),
         "bucket": masked(result.bucket, *own_numbers),
         "object_key": masked(result.key, *own_numbers),

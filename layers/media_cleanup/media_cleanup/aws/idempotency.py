@@ -90,7 +90,7 @@ class DeletionRecords:
         try:
             self._confirmations.save_success(_data(media), result=facts)
         except AWS_ERRORS as error:
-            extra = {"error": describe_error(error), "media_id": media.media_id}
+            extra = {"error": describe_error(error), "media_id": media.shown_id}
             logger.warning("idempotency_record_not_saved", extra=extra)
 
     def _release(self, media: Media) -> None:
@@ -98,7 +98,7 @@ class DeletionRecords:
         try:
             self._confirmations.delete_record(_data(media), exception=Exception())
         except AWS_ERRORS as error:
-            extra = {"error": describe_error(error), "media_id": media.media_id}
+            extra = {"error": describe_error(error), "media_id": media.shown_id}
             logger.warning("idempotency_record_not_removed", extra=extra)
 
     def _get_refusal(self, media: Media, attempt: Attempt) -> Result | None:
@@ -127,7 +127,7 @@ class DeletionRecords:
         try:
             self._refusals.save_success(_data(media, message_id), result=facts)
         except AWS_ERRORS as error:
-            extra = {"error": describe_error(error), "media_id": media.media_id}
+            extra = {"error": describe_error(error), "media_id": media.shown_id}
             logger.warning("idempotency_record_not_saved", extra=extra)
 
     def is_dead_lettered(self, message_id: str) -> bool:
