@@ -3,6 +3,7 @@
 import hashlib
 import json
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.settings import SweepIndexSettings
 from sweep_index import app
 from tests.conftest import MEDIA_ID, PHONE, Context
-from tests.integration.conftest import AWS, BUCKET, TABLE, Environment, inject_aws_error, sqs_event
+from tests.integration.conftest import AWS, BUCKET, TABLE, Environment, aws_error, inject_aws_error, sqs_event
 
 DAY_S = 24 * 3600
 
@@ -115,6 +116,21 @@ def test_missing_version_of_existing_object_is_requested(environment: Environmen
     AWS.s3.delete_object(Bucket=BUCKET, Key=file_object()["key"], VersionId=versions[0])
     assert environment.sweep_index() == counts(links=3, gone=1)
     assert environment.deletion_requests() == [file_object(version_id=versions[0])]
+    assert environment.log_lines[0]["version_id"] == versions[0]
+
+
+@pytest.mark.usefixtures("clock")
+def test_business_phone_in_a_version_is_not_logged(environment: Environment) -> None:
+    AWS.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    store_object()
+    write_link(file_object(version_id=PHONE))
+    events: Any = environment.sweep_index_clients.s3.meta.events
+    events.register(
+        "before-call.s3.HeadObject", lambda params, **_: aws_error(404) if "versionId" in params["url"] else None
+    )
+    assert environment.sweep_index() == counts(links=1, gone=1)
+    assert environment.log_lines[0]["version_id"] == "86158****1795"
+    assert PHONE not in environment.output
 
 
 @pytest.mark.usefixtures("clock")

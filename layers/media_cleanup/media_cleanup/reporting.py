@@ -10,10 +10,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from media_cleanup.masking import mask_number
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.result import Result
-from media_cleanup.telemetry import count_internal_error, logger, masked, metrics
+from media_cleanup.telemetry import VERSION_ID, count_internal_error, logger, masked, masked_unless, metrics
 
 _ACCOUNT_ID = re.compile("[0-9]{12}")  # as EventBridge's events name a requester
-_VERSION_ID = re.compile("[A-Za-z0-9._]{32}")  # as S3 makes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +101,8 @@ def log_fields(result: Result, delivery: Delivery) -> dict[str, Any]:
         "business_phone": result.media and mask_number(result.media.business_phone),
         "bucket": masked(result.bucket, *own_numbers),
         "object_key": masked(result.key, *own_numbers),
-        "version_id": _masked_unless(_VERSION_ID, result.origin.version_id, own_numbers),
-        "requester": _masked_unless(_ACCOUNT_ID, result.origin.requester, own_numbers),
+        "version_id": masked_unless(VERSION_ID, result.origin.version_id, *own_numbers),
+        "requester": masked_unless(_ACCOUNT_ID, result.origin.requester, *own_numbers),
         "deletion_reason": masked(result.origin.deletion_reason, *own_numbers),
         "requested_by": masked(result.origin.requested_by, *own_numbers),
         "attempt": delivery.receive_count,
@@ -114,13 +113,6 @@ def log_fields(result: Result, delivery: Delivery) -> dict[str, Any]:
         "lag_ms": _lag_ms(result, delivery),
         "message_id": delivery.message_id,
     }
-
-
-def _masked_unless(readable: re.Pattern[str], text: str | None, own_numbers: tuple[str, ...]) -> str | None:
-    """The text as logs may show it: as it is where it has a readable form, and holds no number of the request."""
-    if text and readable.fullmatch(text) and not any(number in text for number in own_numbers):
-        return text
-    return masked(text, *own_numbers)
 
 
 def _lag_ms(result: Result, delivery: Delivery) -> int | None:

@@ -6,7 +6,7 @@ slice is repeated. It deletes nothing itself: the deletion function decides by t
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from media_cleanup.aws.clients import AwsClients
@@ -19,7 +19,7 @@ from media_cleanup.errors import DependencyUnavailable, RequestRejectedError
 from media_cleanup.model import Link, S3Object
 from media_cleanup.request import MIN_STEP_MS, Deadline
 from media_cleanup.settings import SweepIndexSettings
-from media_cleanup.telemetry import emit_counts, logger, masked
+from media_cleanup.telemetry import VERSION_ID, emit_counts, logger, masked, masked_unless
 
 PAUSE_S = 0.02  # before each HEAD, so at most 50 a second
 MAX_MISSING_PER_SLICE = 100  # so that there is time to request their deletion
@@ -182,7 +182,17 @@ class SweepIndex:
             links = [link for link in self._index.get_links(obj) if link in found.links]
             if links:
                 message_id = self._deletion_queue.request_deletion(obj)
-                name = {"bucket": masked(obj.bucket), "object_key": masked(obj.key), "version_id": obj.version_id}
-                logger.warning(found.log_message, extra=name | {"links": len(links), "message_id": message_id})
+                extra = _names(obj, links) | {"links": len(links), "message_id": message_id}
+                logger.warning(found.log_message, extra=extra)
                 requested[found.log_message] += len(links)
         return requested
+
+
+def _names(obj: S3Object, links: Sequence[Link]) -> dict[str, object]:
+    """An object's names as logs show them, without the phone numbers of its links."""
+    own_numbers = sorted({link.media.business_phone for link in links})
+    return {
+        "bucket": masked(obj.bucket, *own_numbers),
+        "object_key": masked(obj.key, *own_numbers),
+        "version_id": masked_unless(VERSION_ID, obj.version_id, *own_numbers),
+    }

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from media_cleanup.masking import mask_numbers
 NAMESPACE = "MediaCleanup"
 SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME") or "media-cleanup"  # the template sets the stack's name
 MAX_TEXT_CHARACTERS = 1024
+VERSION_ID = re.compile("[A-Za-z0-9._]{32}")  # as S3 makes them
 # At DEBUG, these print the secret, signatures and whole phone numbers
 LIBRARIES = ("aws_lambda_powertools", "boto3", "botocore", "requests", "s3transfer", "urllib3")
 # Lambda drops lines below its application log level, and takes lines that name no level for INFO (source: AWS Lambda
@@ -112,3 +114,10 @@ def count_internal_error() -> None:
 def masked(text: str | None, *own_numbers: str) -> str | None:
     """Return text as logs may show it: phone numbers masked, and cut to a length."""
     return None if text is None else mask_numbers(text, *own_numbers)[:MAX_TEXT_CHARACTERS]
+
+
+def masked_unless(readable: re.Pattern[str], text: str | None, *own_numbers: str) -> str | None:
+    """Return text as logs may show it: as it is where it has a readable form, and holds none of these numbers."""
+    if text and readable.fullmatch(text) and not any(number in text for number in own_numbers):
+        return text
+    return masked(text, *own_numbers)
