@@ -168,8 +168,9 @@ def scope_of(**arguments: str) -> Scope:
     return parse_scope(**given, now=NOW)
 
 
-def test_last_day_of_a_period_is_whole() -> None:
-    scope = scope_of(start="2026-01-01", end="2026-01-15")
+@pytest.mark.parametrize("end", ["2026-01-15", "20260115", "2026-W03-4", "2026-01-16T00:00", "20260116T00"])
+def test_last_day_of_a_period_is_whole(end: str) -> None:
+    scope = scope_of(start="2026-01-01", end=end)
     assert (scope.start_ms, scope.end_ms) == (1_767_225_600_000, 1_768_521_600_000)
     assert scope.texts == [("Period", "2026-01-01 00:00:00 to 2026-01-16 00:00:00")]
 
@@ -185,6 +186,8 @@ def test_period_without_ends_is_all_until_now() -> None:
     [
         ({"key": "a"}, "KEY needs BUCKET: pass both"),
         ({"start": "yesterday"}, "FROM=yesterday is no time such as 2026-01-15"),
+        ({"end": "9999-12-31T23:59-12:00"}, "TO=9999-12-31T23:59-12:00 is no time such as"),
+        ({"end": "9999-12-31"}, "TO=9999-12-31 is the last day of all"),
         ({"start": "2026-02-01", "end": "2026-01-01"}, "FROM=2026-02-01 is not before TO=2026-01-01"),
     ],
 )

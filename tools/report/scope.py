@@ -1,12 +1,10 @@
 """The scope of a report: a period, and perhaps one media file or one object."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from media_cleanup.masking import mask_numbers
 from tools.program import ToolError
-
-_DAY_CHARACTERS = len("2026-01-15")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +49,7 @@ def parse_scope(  # noqa: PLR0913 (one for each argument of the command)
     if key and not bucket:
         raise ToolError("KEY needs BUCKET: pass both")
     start_ms = _unix_ms(parse_time("FROM", start)) if start else None
-    end_at = parse_time("TO", end) if end else now
-    if len(end) == _DAY_CHARACTERS:  # the whole day
-        end_at += timedelta(days=1)
-    end_ms = _unix_ms(end_at)
+    end_ms = _unix_ms(_end_of(end) if end else now)
     if start_ms is not None and start_ms >= end_ms:
         raise ToolError(f"FROM={start} is not before TO={end or 'now'}")
     return Scope(start_ms, end_ms, media_id or None, bucket or None, key or None)
@@ -64,9 +59,21 @@ def parse_time(name: str, text: str) -> datetime:
     """Parse a date, or a date and time; without a zone it is UTC. Raises ToolError."""
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ToolError(f"{name}={text} is no time such as 2026-01-15 or 2026-01-15T09:30Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _end_of(text: str) -> datetime:
+    """The end of a period; a day is meant as a whole."""
+    end = parse_time("TO", text)
+    try:
+        date.fromisoformat(text)
+        return end + timedelta(days=1)
+    except ValueError:  # a day and a time
+        return end
+    except OverflowError:
+        raise ToolError(f"TO={text} is the last day of all: name an earlier one") from None
 
 
 def utc(unix_ms: int) -> str:
