@@ -8,7 +8,7 @@ from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.reporting import Delivery
 from media_cleanup.request import Request
 from media_cleanup.result import Result
-from media_cleanup.triggers.dead_letters import DeadLetter, dead_letter_attributes, dead_letters
+from media_cleanup.triggers.dead_letters import DeadLetter, create_dead_letters, dead_letter_attributes
 from tests.conftest import MEDIA_ID
 
 FAILED_AT = datetime(2026, 1, 15, 9, 26, 53, tzinfo=UTC)
@@ -73,6 +73,6 @@ def test_whole_message_has_the_reason_of_its_first_rejected_part() -> None:
     deleted, skipped = Result(outcome=Outcome.DELETED), Result(outcome=Outcome.SKIPPED)
     others = [replace(REFUSED, provider_code=number) for number in range(11)]
     parts = [(request, [deleted]), *((request, [deleted, skipped, other, deleted]) for other in others)]
-    [letter] = dead_letters("body", parts, Delivery("sqs"), FAILED_AT)
+    [letter] = create_dead_letters("body", parts, Delivery("sqs"), FAILED_AT)
     values = {name: attribute["StringValue"] for name, attribute in letter.attributes.items()}
     assert (values["provider_code"], values["rejected_parts"]) == ("0", "11")

@@ -125,7 +125,7 @@ def test_event_refused_at_the_15th_receive_is_dead_lettered(
 class HandlerByKey(EventHandler):
     """A handler with a result for each object key."""
 
-    def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
+    def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as UseCase declares it)
         return [self.results[key_of(action)]]
 
 

@@ -40,7 +40,7 @@ SUPPORTED_REMOVALS = "S3's own ObjectRemoved and LifecycleExpiration notificatio
 
 
 class DeleteMedia:
-    """The request handler of the deletion function (see `triggers.runner.RequestHandler`)."""
+    """The use case of the deletion function (see `triggers.runner.UseCase`)."""
 
     log_profile = DELETION
 
@@ -69,7 +69,7 @@ class DeleteMedia:
 
     @classmethod
     def from_settings(cls, settings: DeleteMediaSettings) -> "DeleteMedia":
-        """Create the handler with real AWS clients and NXCloud's client."""
+        """Create the use case with real AWS clients and NXCloud's client."""
         clients, clock = AwsClients(), CorrectedClock()
         flow = FlowControl(settings.calls_per_s)
         client = MediaClient(
@@ -87,10 +87,10 @@ class DeleteMedia:
     def handle(self, action: Action, attempt: Attempt) -> list[Result]:
         """Handle a request; one result for each media file. Raises DependencyUnavailable and RequestRejectedError."""
         match action:
-            case ObjectEvent(ObjectEventType.REMOVED | ObjectEventType.REQUESTED, _, S3Object() as obj):
+            case ObjectEvent(type=ObjectEventType.REMOVED | ObjectEventType.REQUESTED, obj=S3Object() as obj):
                 return self._delete_media_files_of(ObjectDeletion(obj, action.sequencer), attempt)
             case Media():
-                return [self._delete(action, attempt)]
+                return [self._delete_media_file(action, attempt)]
             case _:
                 return [_no_deletion(action)]
 
@@ -99,19 +99,20 @@ class DeleteMedia:
         obj = deletion.obj
         if not obj.key.startswith(self.settings.object_key_prefix):
             return [Result(outcome=Outcome.SKIPPED, reason=Reason.OUTSIDE_PREFIX)]
-        in_key, rejected = self._media_in_key(obj.key)
+        in_key, results = self._media_in_key(obj.key)
         facts = self._gather(deletion, in_key)
         decision = decide(deletion, facts)
         self._carry_over(decision.carried_over, facts.current, attempt)
-        results = []
-        for media in sorted(decision.to_delete, key=lambda media: media.media_id):
-            result = replace(self._delete(media, attempt), links=facts.links_to(media))
+        for media in sorted(decision.to_delete, key=lambda media: media.media_id):  # a set has no fixed order
+            result = replace(self._delete_media_file(media, attempt), links=facts.links_to(media))
             self._update_links(result, attempt)
             results.append(result)
-        return rejected + results or [Result(outcome=Outcome.SKIPPED, reason=decision.reason, media=in_key)]
+        if results:
+            return results
+        return [Result(outcome=Outcome.SKIPPED, reason=decision.reason, media=in_key)]
 
     def _gather(self, deletion: ObjectDeletion, in_key: Media | None) -> Facts:
-        """Read the facts: links, HEAD, links once more, and tags where they may keep what would be deleted."""
+        """Read the facts: links, HEAD, links once more, and tags if a media file would be deleted without them."""
         obj = deletion.obj
         links = self._index.get_links(obj)
         head = self._objects.head(obj.without_version) if links or in_key else None
@@ -127,7 +128,7 @@ class DeleteMedia:
             facts = with_tags(facts, self._media_files_in(tags))
         return facts
 
-    def _delete(self, media: Media, attempt: Attempt) -> Result:
+    def _delete_media_file(self, media: Media, attempt: Attempt) -> Result:
         """Delete a media file, unless its deletion or its refusal is recorded, or it is in progress."""
         try:
             if self.settings.dry_run:
@@ -135,11 +136,15 @@ class DeleteMedia:
                 return Result(outcome=Outcome.SKIPPED, reason=Reason.DRY_RUN, media=media)
             with self._locks.hold(media, attempt.remaining_ms / 1000):
                 attempt.require_time()
-                return self._blocked(media, attempt) or self._records.once(
-                    media, attempt, lambda: self._brake.delete_with_permit(self._gateway.delete, media, attempt)
-                )
+                if blocked := self._blocked(media, attempt):
+                    return blocked
+                return self._records.once(media, attempt, lambda: self._delete_at_nxcloud(media, attempt))
         except DependencyUnavailable as error:  # of this media file alone; the request's others are still tried
             return Result.unavailable(error, media)
+
+    def _delete_at_nxcloud(self, media: Media, attempt: Attempt) -> Result:
+        """Call NXCloud, with a permit where deletions are limited by the hour."""
+        return self._brake.delete_with_permit(self._gateway.delete, media, attempt)
 
     def _blocked(self, media: Media, attempt: Attempt) -> Result | None:
         """Return the result where flow control or the brake admits no call: before anything is written."""
@@ -148,7 +153,7 @@ class DeleteMedia:
         return None
 
     def _media_in_key(self, key: str) -> tuple[Media | None, list[Result]]:
-        """Return the media file that a key names, or the result of an invalid name."""
+        """Return the media file that a key names, and no result; or none, and the result of an invalid name."""
         try:
             return media_in_key(key, self.settings.object_key_pattern, self.settings.default_business_phone), []
         except InvalidMediaError as error:

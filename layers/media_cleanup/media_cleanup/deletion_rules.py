@@ -87,7 +87,8 @@ class Decision:
 
 def decide(deletion: ObjectDeletion, facts: Facts) -> Decision:
     """Decide which media files a deletion deletes: those of covered links, except what the current object keeps."""
-    current, in_key = facts.current, {facts.media_in_key} if facts.media_in_key else set()
+    current = facts.current
+    in_key = {facts.media_in_key} if facts.media_in_key else set()
     covered = [link for link in facts.links if deletion.covers(link, object_exists=current is not None)]
     if current is None:
         to_delete = {link.media for link in covered} | in_key

@@ -16,7 +16,7 @@ from media_cleanup.settings import IndexMediaSettings
 
 
 class IndexMedia:
-    """The request handler of the index function (see `triggers.runner.RequestHandler`)."""
+    """The use case of the index function (see `triggers.runner.UseCase`)."""
 
     log_profile = LINKING
     queue_url = None  # redelivery by the queue's own visibility timeout
@@ -33,7 +33,7 @@ class IndexMedia:
 
     @classmethod
     def from_settings(cls, settings: IndexMediaSettings) -> "IndexMedia":
-        """Create the handler with real AWS clients."""
+        """Create the use case with real AWS clients."""
         return cls(settings, AwsClients())
 
     def create_clients(self) -> None:
@@ -54,7 +54,7 @@ class IndexMedia:
         """
         match action:
             case ObjectEvent(
-                ObjectEventType.CREATED | ObjectEventType.TAGGED | ObjectEventType.REQUESTED, _, S3Object() as obj
+                type=ObjectEventType.CREATED | ObjectEventType.TAGGED | ObjectEventType.REQUESTED, obj=S3Object() as obj
             ):
                 return self._link_by_labels(action, obj, attempt)
             case LinkRequest(obj, media):

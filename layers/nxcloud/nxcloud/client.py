@@ -62,7 +62,7 @@ class MediaClient:
         self, credentials: Credentials, business_phone: str, media_id: str, *, deadline_s: float = DEADLINE_S
     ) -> ApiResponse:
         """Delete a media file (source: NXCloud, "deleteMedia"). Success is `code` 0 and `data.success` true."""
-        response = self._call("deleteMedia", credentials, _json_body(business_phone, media_id), deadline_s)
+        response = self._send("deleteMedia", credentials, _json_body(business_phone, media_id), deadline_s)
         if response.data.get("success") is not True:
             raise _unconfirmed(response)
         return response
@@ -71,7 +71,7 @@ class MediaClient:
         self, credentials: Credentials, business_phone: str, media_id: str, *, deadline_s: float = DEADLINE_S
     ) -> MediaFile:
         """Look a media file up (source: NXCloud, "getMedia"). Success has a URL in place of `success`."""
-        response = self._call("getMedia", credentials, _json_body(business_phone, media_id), deadline_s)
+        response = self._send("getMedia", credentials, _json_body(business_phone, media_id), deadline_s)
         match response.data:
             case {"mime_type": str(mime_type), "file_name": str(file_name), "url": str(url)}:
                 return MediaFile(mime_type, file_name, url)
@@ -94,16 +94,17 @@ class MediaClient:
         file = load_file(source, file_name, mime_type)
         fields = {"business_phone": business_phone, "messaging_product": "whatsapp", "type": file.mime_type}
         body = {"data": fields, "files": {"file": (file.name, file.content, file.mime_type)}}
-        response = self._call("uploadMedia", credentials, body, deadline_s)
+        response = self._send("uploadMedia", credentials, body, deadline_s)
         match response.data:
             case {"id": str(media_id)} if media_id:
                 return media_id
         raise _unconfirmed(response)
 
-    def _call(self, action: str, credentials: Credentials, body: dict[str, Any], deadline_s: float) -> ApiResponse:
-        """Send one signed request, and parse its response. `body`: the arguments of requests that make the body."""
+    def _send(self, action: str, credentials: Credentials, body: dict[str, Any], deadline_s: float) -> ApiResponse:
+        """Send one signed request, and parse its response. `body`: the keyword arguments of `requests.post` for it."""
         auth = SignatureAuth(credentials, action, self._now_ms, self._algorithm)
         response, content = self._post_with_reconnect(action, body, auth, deadline_s)
+        # Removed from NXCloud's message, which may repeat them
         secrets = (credentials.access_key, credentials.access_secret, response.request.headers["sign"])
         return parse_response(response.status_code, response.headers, content, secrets, _signed_ms(response))
 

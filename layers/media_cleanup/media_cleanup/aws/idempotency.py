@@ -56,7 +56,7 @@ class DeletionRecords:
         try:
             result = delete()
         finally:
-            self._finish(media, attempt, result)
+            self._record_result(media, attempt, result)
         return result
 
     def _begin(self, media: Media, attempt: Attempt) -> Result | None:
@@ -70,7 +70,7 @@ class DeletionRecords:
             return Result(outcome=Outcome.UNAVAILABLE, reason=Reason.IN_PROGRESS, media=media)
         return None
 
-    def _finish(self, media: Media, attempt: Attempt, result: Result | None) -> None:
+    def _record_result(self, media: Media, attempt: Attempt, result: Result | None) -> None:
         """Record a confirmation or a refusal; else remove the record in progress."""
         if result and result.outcome is Outcome.DELETED:
             self.confirm(media, result.confirmation)

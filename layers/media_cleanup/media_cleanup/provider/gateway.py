@@ -28,7 +28,7 @@ FINISH_S = 4.0  # after a call: links, record, log line, dead letter, answer
 
 @dataclass(slots=True)
 class _Deletion:
-    """A media file to delete, and the seconds that the calls for it took, without the wait for their turns."""
+    """A media file to delete; `latency_s` counts the seconds of each call for it, without the wait for its turn."""
 
     media: Media
     attempt: Attempt
@@ -53,7 +53,7 @@ class NxCloudGateway:
         flow: FlowControl,
     ) -> None:
         self._client = client
-        self._clock = clock
+        self._signing_clock = clock
         self._credentials = credentials
         self._flow = flow
 
@@ -90,31 +90,31 @@ class NxCloudGateway:
         Where NXCloud asks for a wait, a later receive makes the second call.
         """
         try:
-            return self._call(credentials, deletion)
+            return self._call_once(credentials, deletion)
         except ClockSkewError as error:
-            if not self._clock.correct(error.server_time_ms) or error.retry_after_s:
+            if not self._signing_clock.correct(error.server_time_ms) or error.retry_after_s:
                 raise
         except CredentialsRefusedError as error:
             refreshed = self._credentials.refresh_after_refusal(deletion.media.business_phone, credentials)
             if refreshed is None or error.retry_after_s:
                 raise
             credentials = refreshed
-        return self._call(credentials, deletion)
+        return self._call_once(credentials, deletion)
 
-    def _call(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
+    def _call_once(self, credentials: Credentials, deletion: _Deletion) -> ApiResponse:
         """Make one call, once flow control admits it. Raises DependencyUnavailable and NxCloudError."""
         media, attempt = deletion.media, deletion.attempt
         with self._flow.admit(credentials, media.business_phone, attempt):
             deadline_s = min(MAX_CALL_S, attempt.remaining_ms / 1000 - FINISH_S)
             if deadline_s < MIN_NXCLOUD_CALL_S:
                 raise DependencyUnavailable(Reason.OUT_OF_TIME)
-            asked_at = self._flow.clock()
+            started_s = self._flow.clock()
             try:
                 return self._client.delete_media(
                     credentials, media.business_phone, media.media_id, deadline_s=deadline_s
                 )
             finally:
-                deletion.latency_s += self._flow.clock() - asked_at
+                deletion.latency_s += self._flow.clock() - started_s
 
 
 def _success(deletion: _Deletion, response: ApiResponse) -> Result:

@@ -15,7 +15,7 @@ from media_cleanup.request import Deadline, Request
 from media_cleanup.result import Result
 from media_cleanup.telemetry import logger
 from media_cleanup.triggers.batches import send_in_batches
-from media_cleanup.triggers.runner import RequestHandler
+from media_cleanup.triggers.runner import UseCase
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, SendMessageBatchRequestEntryTypeDef
@@ -39,7 +39,7 @@ class DeadLetter:
         return len(self.body) + sum(len(name) + len(value["StringValue"]) for name, value in self.attributes.items())
 
 
-def dead_letters(
+def create_dead_letters(
     body: str, parts: Sequence[tuple[Request, Sequence[Result]]], delivery: Delivery, failed_at: datetime
 ) -> list[DeadLetter]:
     """Return the dead letters of a message: its rejected parts, or the whole where these are more than ten."""
@@ -59,15 +59,15 @@ def dead_letters(
     ]
 
 
-def send_dead_letters(handler: RequestHandler, letters: Sequence[DeadLetter], deadline: Deadline) -> set[int]:
+def send_dead_letters(use_case: UseCase, letters: Sequence[DeadLetter], deadline: Deadline) -> set[int]:
     """Send messages to the dead-letter queue, in batches, while there is time.
 
     Returns the positions of those that were not accepted.
     """
-    queue_url = handler.settings.dead_letter_queue_url
+    queue_url = use_case.settings.dead_letter_queue_url
 
     def send(batch: list[int]) -> dict[int, str]:
-        return _send_batch(handler.clients, queue_url, {number: letters[number] for number in batch})
+        return _send_batch(use_case.clients, queue_url, {number: letters[number] for number in batch})
 
     unsent = send_in_batches([letter.characters for letter in letters], send, deadline)
     for error in sorted(set(unsent.values())):

@@ -18,7 +18,7 @@ from media_cleanup.request import Attempt, Deadline
 from media_cleanup.result import Result, WorkItem
 from media_cleanup.telemetry import SERVICE, logger
 from media_cleanup.triggers.batches import send_in_batches
-from media_cleanup.triggers.runner import RequestHandler
+from media_cleanup.triggers.runner import UseCase
 
 if TYPE_CHECKING:
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
@@ -115,23 +115,21 @@ def publications(
     ]
 
 
-def publish(
-    handler: RequestHandler, event_bus: str, items: Sequence[Publication], deadline: Deadline
-) -> dict[int, str]:
+def publish(use_case: UseCase, event_bus: str, items: Sequence[Publication], deadline: Deadline) -> dict[int, str]:
     """Publish events, and settle the results whose events are accepted.
 
     Returns the errors of those that are not, by their positions.
     """
 
     def send(batch: list[int]) -> dict[int, str]:
-        return _put_events(handler.clients, event_bus, {number: items[number].event for number in batch})
+        return _put_events(use_case.clients, event_bus, {number: items[number].event for number in batch})
 
     errors = send_in_batches([len(item.event.detail.encode()) for item in items], send, deadline)
     for error in sorted(set(errors.values())):
         logger.warning("outcome_event_not_accepted", extra={"error": error, "event_bus": event_bus})
     accepted = [item for number, item in enumerate(items) if number not in errors]
-    with ThreadPoolExecutor(handler.settings.concurrent_calls) as workers:
-        for future in [workers.submit(handler.on_event_accepted, item.result, item.attempt) for item in accepted]:
+    with ThreadPoolExecutor(use_case.settings.concurrent_calls) as workers:
+        for future in [workers.submit(use_case.on_event_accepted, item.result, item.attempt) for item in accepted]:
             future.result()
     return errors
 

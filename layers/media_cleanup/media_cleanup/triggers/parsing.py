@@ -82,7 +82,7 @@ def parse_body(body: object, default_business_phone: str | None) -> list[Request
 
 def parse_payload(payload: object, default_business_phone: str | None) -> list[Request]:
     """Parse a payload to requests, at least one. Never raises: a malformed payload is a request with the error."""
-    content = None
+    content = None  # names no origin, if the error is in the envelopes
     try:
         content = _unwrap(payload)
         match content:
@@ -98,7 +98,7 @@ def parse_payload(payload: object, default_business_phone: str | None) -> list[R
                 return [_parse_s3_record(record)]
             case {"source": "aws.s3", "detail-type": str(name), "detail": {} as detail}:
                 return [_parse_eventbridge_event(name, detail, content.get("time"))]
-            case {"Records": [_, _, *_] as records}:
+            case {"Records": [_, _, *_] as records}:  # two or more
                 return [part for record in records for part in _parse_part(record, default_business_phone)]
             case {"Records": []}:
                 return [Request(Ignored(Reason.EMPTY))]
@@ -110,22 +110,26 @@ def parse_payload(payload: object, default_business_phone: str | None) -> list[R
 
 def _parse_s3_record(record: Mapping[str, Any]) -> Request:
     """Parse a record of S3's own notifications, which form-encode keys."""
-    version, name = record.get("eventVersion", S3_EVENT_MAJOR_VERSION), record.get("eventName")
+    version = record.get("eventVersion", S3_EVENT_MAJOR_VERSION)
     if str(version).partition(".")[0] != S3_EVENT_MAJOR_VERSION:
         raise MalformedError(f"an S3 event of version {version}; version {S3_EVENT_MAJOR_VERSION} is understood")
+    name = record.get("eventName")
     if not isinstance(name, str):
         raise MalformedError("an S3 event without its eventName")
     family, _, kind = name.removeprefix("s3:").partition(":")
     bucket, obj = _bucket_and_object(record.get("s3"))
     event = _object_event(
-        _EVENT_TYPES.get(family) or _event_type(f"{family}:{kind}"),
+        _event_type(f"{family}:{kind}", family),
         name,
-        {"bucket": bucket, "key": _form_decode(obj.get("key")), "version_id": obj.get("versionId")},
-        obj.get("eTag"),
-        obj.get("sequencer"),
+        bucket=bucket,
+        key=_form_decode(obj.get("key")),
+        version_id=obj.get("versionId"),
+        etag=obj.get("eTag"),
+        sequencer=obj.get("sequencer"),
         delete_marker=kind == "DeleteMarkerCreated",
     )
     reason = _LIFECYCLE_EXPIRATION if family == "LifecycleExpiration" else None  # other events name none
+    # The version id as S3 sent it: the event's object has none where it is that of a delete marker
     origin = Origin(_version_id(obj.get("versionId")), _principal_id(record.get("userIdentity")), reason)
     return Request(event, _unix_ms(record.get("eventTime")), origin=origin)
 
@@ -176,9 +180,11 @@ def _parse_eventbridge_event(name: str, detail: Mapping[str, Any], time: object)
     event = _object_event(
         _event_type(name),
         name,
-        {"bucket": bucket, "key": obj.get("key"), "version_id": obj.get("version-id")},  # EventBridge's keys are raw
-        obj.get("etag"),
-        obj.get("sequencer"),
+        bucket=bucket,
+        key=obj.get("key"),  # raw
+        version_id=obj.get("version-id"),
+        etag=obj.get("etag"),
+        sequencer=obj.get("sequencer"),
         delete_marker=detail.get("deletion-type") == "Delete Marker Created",
     )
     reason = _bounded(detail.get("reason")) if event.type is ObjectEventType.REMOVED else None
@@ -186,24 +192,28 @@ def _parse_eventbridge_event(name: str, detail: Mapping[str, Any], time: object)
     return Request(event, _unix_ms(time), origin=origin)
 
 
-def _event_type(name: str) -> ObjectEventType:
-    """The type of an event; an unknown one whose name indicates a deletion must not be ignored."""
-    removal = _REMOVAL_WORDS.search(name) is not None
-    return _EVENT_TYPES.get(name, ObjectEventType.UNSUPPORTED_REMOVAL if removal else ObjectEventType.UNKNOWN)
+def _event_type(name: str, family: str = "") -> ObjectEventType:
+    """The type of an event, by its family or its name; an unknown one that indicates a deletion must not be ignored."""
+    known = _EVENT_TYPES.get(family) or _EVENT_TYPES.get(name)
+    if known:
+        return known
+    return ObjectEventType.UNSUPPORTED_REMOVAL if _REMOVAL_WORDS.search(name) else ObjectEventType.UNKNOWN
 
 
 def _object_event(  # noqa: PLR0913 (the facts of both kinds of events, each by its own name)
     event_type: ObjectEventType,
     name: str,
-    names: Mapping[str, Any],
+    *,
+    bucket: object,
+    key: object,
+    version_id: object,
     etag: object,
     sequencer: object,
-    *,
     delete_marker: bool,
 ) -> ObjectEvent:
     """Create the event; only a removal must have a valid object."""
     try:
-        obj = _parse_object(names)
+        obj = S3Object.parse(bucket, key, version_id)
     except InvalidObjectError:
         if event_type is ObjectEventType.REMOVED:
             raise

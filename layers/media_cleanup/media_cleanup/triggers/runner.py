@@ -1,4 +1,4 @@
-"""Runs requests through a use case: concurrently, and so that no request can fail another."""
+"""Runs requests through a use case: concurrently, and so that one request's error does not affect the others."""
 
 import traceback
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # Powertools' idempotency, which the index function does not 
     from media_cleanup.aws.wait_records import WaitRecords
 
 
-class RequestHandler(Protocol):
-    """A function's use case; kept for the life of the execution environment, with its connections."""
+class UseCase(Protocol):
+    """What a function does with requests; kept for the life of the execution environment, with its connections."""
 
     log_profile: LogProfile
 
@@ -64,21 +64,21 @@ class RequestHandler(Protocol):
         """Do what has to wait for the acceptance of a result's outcome event."""
 
 
-def handle_all(handler: RequestHandler, work: Sequence[WorkItem]) -> None:
-    """Handle requests concurrently, fill in their results, and verify these."""
-    handler.begin_invocation(len(work))
-    with ThreadPoolExecutor(handler.settings.concurrent_calls) as workers:
-        futures = [workers.submit(handle_safely, handler, each.request, each.attempt) for each in work]
+def handle_all(use_case: UseCase, work: Sequence[WorkItem]) -> None:
+    """Handle requests concurrently, and fill in their results; then verify which media files are gone."""
+    use_case.begin_invocation(len(work))
+    with ThreadPoolExecutor(use_case.settings.concurrent_calls) as workers:
+        futures = [workers.submit(handle_safely, use_case, each.request, each.attempt) for each in work]
     for each, future in zip(work, futures, strict=True):
         each.results.extend(future.result())
-    _verify_safely(handler, work)
+    _verify_safely(use_case, work)
 
 
-def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -> list[Result]:
+def handle_safely(use_case: UseCase, request: Request, attempt: Attempt) -> list[Result]:
     """Handle one request. Never raises."""
     try:
         attempt.require_time()
-        results = handler.handle(request.action, attempt)
+        results = use_case.handle(request.action, attempt)
     except DependencyUnavailable as error:
         results = [Result.unavailable(error)]
     except RequestRejectedError as error:
@@ -88,9 +88,9 @@ def handle_safely(handler: RequestHandler, request: Request, attempt: Attempt) -
     return [result.of_request(request) for result in results]
 
 
-def _verify_safely(handler: RequestHandler, work: Sequence[WorkItem]) -> None:
+def _verify_safely(use_case: UseCase, work: Sequence[WorkItem]) -> None:
     try:
-        handler.verify(work)
+        use_case.verify(work)
     except Exception as error:  # noqa: BLE001 (a bug, which leaves the results as they are)
         logger.error("verification_failed", extra={"error": error_location(error)})
         count_internal_error()

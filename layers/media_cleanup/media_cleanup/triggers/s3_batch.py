@@ -9,12 +9,12 @@ from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import Attempt, Deadline
 from media_cleanup.result import Result, WorkItem
 from media_cleanup.triggers.parsing import S3_BATCH_SCHEMA, parse_batch_tasks
-from media_cleanup.triggers.runner import RequestHandler, handle_all
+from media_cleanup.triggers.runner import UseCase, handle_all
 
 MAX_RESULT_CHARACTERS = 1024
 
 
-def process_s3_batch(event: Mapping[str, Any], handler: RequestHandler, deadline: Deadline) -> dict[str, Any]:
+def process_s3_batch(event: Mapping[str, Any], use_case: UseCase, deadline: Deadline) -> dict[str, Any]:
     """Handle the tasks of an invocation. Raises MalformedError, which the job's report shows.
 
     S3 retries temporary failures, and lists failures in the job's report (source: Amazon S3 User Guide, "Invoke AWS
@@ -25,13 +25,13 @@ def process_s3_batch(event: Mapping[str, Any], handler: RequestHandler, deadline
         tasks = parse_batch_tasks(event)
     except MalformedError as error:
         malformed = Result(outcome=Outcome.REJECTED, reason=Reason.NOT_UNDERSTOOD, detail=str(error))
-        report(handler.log_profile, malformed, delivery)
+        report(use_case.log_profile, malformed, delivery)
         raise
     attempt = Attempt(delivery.receive_count, deadline)
     work = {task_id: WorkItem(request, attempt) for task_id, request in tasks.items()}
-    handle_all(handler, list(work.values()))
+    handle_all(use_case, list(work.values()))
     lines = {
-        task_id: [report(handler.log_profile, result, delivery) for result in handled.results]
+        task_id: [report(use_case.log_profile, result, delivery) for result in handled.results]
         for task_id, handled in work.items()
     }
     return {
