@@ -9,10 +9,16 @@ from media_cleanup.errors import DependencyUnavailable
 from media_cleanup.model import Media, S3Object
 from media_cleanup.outcome import Reason
 
-MIN_STEP_MS = 6_000  # for a few calls of AWS and one of NXCloud; what has not begun by then is redelivered
-MIN_AWS_CALL_MS = 2_000  # for one call of AWS after which nothing but the answer remains
+# Time reserves: how much of the invocation has to be left. Those of NXCloud's calls are in seconds, as in its client:
+#   MIN_STEP_MS                         to begin a step: a few calls to AWS and one to NXCloud; else it is redelivered
+#   MIN_AWS_CALL_MS                     to begin a call to AWS after which nothing but the response to Lambda remains
+#   FINISH_MS_PER_REQUEST               for a request's log line and metrics; thousands of parts take seconds
+#   gateway.py: MIN_NXCLOUD_CALL_S      to begin a call to NXCloud, beyond FINISH_S
+#   gateway.py, absence.py: FINISH_S    after a call or an experiment: records, links, log lines, dead letters, response
+MIN_STEP_MS = 6_000
+MIN_AWS_CALL_MS = 2_000
+FINISH_MS_PER_REQUEST = 2
 QUEUE_RETENTION_S = 10 * 24 * 3600  # of both queues, which delete older messages; a test compares it with the template
-FINISH_MS_PER_REQUEST = 2  # for its log line and metrics, which a message of thousands of parts takes time to write
 
 
 class ObjectEventType(StrEnum):
@@ -115,7 +121,7 @@ class Deadline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at a request: `number` counts the receives of its message, from 1; without SQS, there is no id.
+    """One receive of a message with its requests: `number` is 1 for the first; without SQS, there is no id.
 
     `reserve_ms` is the time that log lines and metrics of the whole batch take.
     """
@@ -131,6 +137,6 @@ class Attempt:
         return self.deadline.get_remaining_time_in_millis() - self.reserve_ms
 
     def require_time(self, least_ms: int = MIN_STEP_MS) -> None:
-        """Raise DependencyUnavailable where there is too little time left to begin a step, or a call of AWS."""
+        """Raise DependencyUnavailable where there is too little time left to begin a step, or a call to AWS."""
         if self.remaining_ms < least_ms:
             raise DependencyUnavailable(Reason.OUT_OF_TIME)
