@@ -175,7 +175,7 @@ clean: ## Remove everything that make created
 # The environments, one for each dependency group of pyproject.toml. The stamp .installed marks a complete installation.
 # uv itself comes by pip, in the version that pyproject.toml requires.
 $(UV): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one by PYTHON=…")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; pass PYTHON=…")'
 	@version=$$(sed -n 's/^required-version = "\([^"]*\)".*/\1/p' $<) && \
 	if [ "$$($@ --version 2>/dev/null | cut -d ' ' -f 2)" != "$${version#==}" ]; then \
 	  rm -rf .venv-uv && $(PYTHON) -m venv .venv-uv && .venv-uv/bin/python -m pip install --quiet "uv$$version"; \

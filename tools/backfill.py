@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 PAGE = 1000  # the most versions in one response of S3
-BATCH = 10  # the most messages in one call of SQS
+BATCH = 10  # the most messages in one call to SQS
 
 
 class BackfillError(ToolError):

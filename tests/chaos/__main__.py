@@ -45,7 +45,7 @@ def report_table(findings: Findings, seed: int) -> Table:
     table.add_row("controls left behind", str(findings.controls))
     table.add_row("seconds", f"{findings.seconds:.0f}")
     calls_per_deletion = findings.calls / max(1, findings.deleted)
-    table.add_row("calls of deleteMedia", f"{findings.calls} ({calls_per_deletion:.2f} per deletion)")
+    table.add_row("calls to deleteMedia", f"{findings.calls} ({calls_per_deletion:.2f} per deletion)")
     table.add_row("faults of NXCloud", _format_counts(findings.faults))
     table.add_row("faults of AWS", _format_counts(findings.aws_faults))
     table.add_row("functions killed", _format_counts(findings.kills) or "none")

@@ -104,7 +104,7 @@ def record_id(business_phone: str, media_id: str) -> str:
 
 
 def _record_in(operation: str, body: bytes) -> str | None:
-    """The id of the idempotency record in a call of DynamoDB; None for other calls."""
+    """The id of the idempotency record in a call to DynamoDB; None for other calls."""
     if operation not in {"PutItem", "UpdateItem", "DeleteItem"}:
         return None
     call = json.loads(body)

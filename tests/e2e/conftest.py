@@ -121,7 +121,7 @@ def eventually(look: Callable[[], Found | None], patience_s: float = PATIENCE_S)
 
 
 def send(stack: Stack, message: object, queue: str = "DeletionQueue") -> None:
-    """Sends a message, as JSON where it is no text, to a queue of the stack."""
+    """Sends a message, as JSON where it is not text, to a queue of the stack."""
     body = message if isinstance(message, str) else json.dumps(message)
     stack.cloud.client("sqs").send_message(QueueUrl=stack.resources[queue], MessageBody=body)
 

@@ -94,7 +94,7 @@ def test_malformed_message_is_dead_lettered_with_reason(own_bucket: Stack) -> No
     send(own_bucket, "Please delete the photo of the blue house")
     message = dead_letter(own_bucket, "blue house")
     assert message["Body"] == "Please delete the photo of the blue house"
-    assert message["MessageAttributes"]["reason"]["StringValue"] == "not_understood: the body is no JSON"
+    assert message["MessageAttributes"]["reason"]["StringValue"] == "not_understood: the body is not JSON"
     assert message["MessageAttributes"]["source_message_id"]["StringValue"]
 
 

@@ -116,7 +116,7 @@ def test_backfill_indexes_objects_and_sweep_finds_missed_events(cloud: LocalClou
     assert (rehearsed["outcome"], rehearsed["reason"]) == ("skipped", "dry_run")
 
     for estate in estates:
-        estate.notify()  # somebody overwrites the bucket's notifications
+        estate.notify()  # another program overwrites the bucket's notifications
     for key in ("a/metadata & more 100%+.jpg", "a/tags.jpg", "a/nothing.jpg"):
         plain.delete(key)
     versioned.delete("two.jpg", old)

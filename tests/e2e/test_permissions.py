@@ -217,7 +217,7 @@ def call(role: str, service: str, operation: str, **words: Callable[[Stage], obj
 
 
 def running_a_function(role: str, queue: str | None, logs: str) -> "Proofs":
-    """The calls of Lambda with a function's role: polling the queue, writing logs, sending traces."""
+    """Calls by Lambda with a function's role: polling the queue, writing logs, sending traces."""
     group = {"logGroupName": named(logs), "logStreamName": lambda _: str(uuid.uuid4())}
     event = {"logEvents": lambda _: [{"timestamp": 0, "message": "a line"}]}
     bucket = {"Bucket": lambda stage: stage.bucket}
@@ -244,7 +244,7 @@ def running_a_function(role: str, queue: str | None, logs: str) -> "Proofs":
 
 
 def running_a_job(role: str) -> "Proofs":
-    """The calls of S3 Batch Operations: listing objects, reading manifests, invoking the function, writing reports."""
+    """Calls by S3 Batch Operations: listing objects, reading manifests, invoking the function, writing reports."""
     ours, folder = {"Bucket": lambda stage: stage.bucket}, "media-cleanup-backfill"
     listing = {
         "Id": "backfill",

@@ -88,7 +88,7 @@ def test_log_group_of_a_deleted_stack_can_be_named(own_bucket: Stack, deletion: 
     ("arguments", "error"),
     [
         (["--stack", "missing"], "make report: there is no stack missing in us-east-1"),
-        (["--log-group", "missing"], "make report: there is no log group missing; name it by LOG_GROUP=…"),
+        (["--log-group", "missing"], "make report: there is no log group missing; pass LOG_GROUP=…"),
         (["--stack", "own", "--out", "report.pdf"], "make report: OUT=report.pdf has no known format"),
         (["--stack", "own", "--key", "a"], "make report: KEY needs BUCKET"),
     ],

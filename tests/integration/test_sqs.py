@@ -27,7 +27,7 @@ def receive(environment: Environment, *bodies: object) -> dict[str, Any]:
 
 
 def record_visibility_timeouts(environment: Environment) -> list[list[int]]:
-    """Return a list to which each later call of SQS adds the visibility timeouts that it sets."""
+    """Return a list to which each later call to SQS adds the visibility timeouts that it sets."""
     recorded: list[list[int]] = []
 
     def record(params: dict[str, Any], **_: object) -> None:

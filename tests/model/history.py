@@ -126,7 +126,7 @@ class History:
         return self.system.bucket.versioning is not Versioning.UNVERSIONED
 
     def _store(self, key: str) -> None:
-        """Store with metadata and tags, in one of four cases with SSE-KMS, whose eTags are no digests."""
+        """Store with metadata and tags, in one of four cases with SSE-KMS, whose eTags are not digests."""
         tags = self._one_of((NO_LABELS, *LABELS))
         content, kms = self._one_of(CONTENTS), self._pick(4) == 3
         self.system.bucket.store(key, content, self._one_of(LABELS), tags, kms=kms)

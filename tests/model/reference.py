@@ -89,7 +89,7 @@ def is_own(current: PlainObject, link: PlainLink) -> bool:
 
 
 def has_content(current: PlainObject, link: PlainLink) -> bool:
-    """Whether a link is one of the same content: the same eTag, or the same size where an eTag is no digest."""
+    """Whether a link is one of the same content: the same eTag, or the same size where an eTag is not a digest."""
     if link.content is None:
         return False
     if link.content.etag == current.content.etag:

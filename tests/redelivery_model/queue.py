@@ -96,7 +96,7 @@ class Queue:
         return receipts
 
     def delete(self, handle: str) -> None:
-        """Delete a message; the handle of an older receive deletes nothing, and is no error."""
+        """Delete a message; the handle of an older receive deletes nothing, and is not an error."""
         self.messages = [message for message in self.messages if message.handle != handle]
 
     def change_visibility(self, handle: str, timeout_s: int) -> None:

@@ -1,4 +1,4 @@
-"""Outcome and reason of a request, by the failure of its call of NXCloud."""
+"""Outcome and reason of a request, by the failure of its call to NXCloud."""
 
 import json
 

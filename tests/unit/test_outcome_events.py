@@ -127,8 +127,8 @@ def test_failure_has_the_same_id_when_repeated() -> None:
 
 
 def test_failure_without_media_is_valid() -> None:
-    detail = detail_of(Result(outcome=Outcome.REJECTED, reason=Reason.NOT_UNDERSTOOD, detail="the body is no JSON"))
-    assert detail["reason"] == "not_understood: the body is no JSON"
+    detail = detail_of(Result(outcome=Outcome.REJECTED, reason=Reason.NOT_UNDERSTOOD, detail="the body is not JSON"))
+    assert detail["reason"] == "not_understood: the body is not JSON"
     assert "media_id" not in detail
 
 

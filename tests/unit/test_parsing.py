@@ -75,7 +75,7 @@ TAGGED = ObjectEvent(ObjectEventType.TAGGED, "ObjectTagging:Put", FILE, ETAG)
         ("sqs-sns-raw-s3", [REMOVED]),
         ("sqs-failure-destination", [REMOVED]),
         ("sqs-failure-bus", [REMOVED_BY_EVENTBRIDGE]),
-        ("sqs-not-understood", [Malformed("the body is no JSON")]),
+        ("sqs-not-understood", [Malformed("the body is not JSON")]),
         ("s3-removed", [REMOVED]),
         ("s3-delete-marker", [DELETE_MARKER]),  # the version in its event is the delete marker's own
         ("s3-created", [CREATED]),
@@ -425,7 +425,7 @@ def test_media_message_without_phone_uses_the_default() -> None:
         ({"Records": "all of them"}, "neither a media"),
         ({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}, "neither a media"),
         ({"source": "aws.ec2", "detail-type": "Object Deleted", "detail": {}}, "neither a media"),
-        ({"Type": "Notification", "Message": {"media_id": MEDIA_ID}}, "no text"),
+        ({"Type": "Notification", "Message": {"media_id": MEDIA_ID}}, "not text"),
     ],
 )
 def test_malformed_message_names_the_error(message: object, error: str) -> None:

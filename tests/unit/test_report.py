@@ -156,7 +156,7 @@ def test_lines_of_all_pages_are_read_within_the_scope() -> None:
 
 
 def test_missing_log_group_is_named() -> None:
-    with pytest.raises(ToolError, match=r"there is no log group gone; name it by LOG_GROUP=…"):
+    with pytest.raises(ToolError, match=r"there is no log group gone; pass LOG_GROUP=…"):
         list(read_log_lines(cast("Any", FakeLogs()), "gone", Scope(None, 1)))
 
 
@@ -185,9 +185,9 @@ def test_period_without_ends_is_all_until_now() -> None:
     ("arguments", "error"),
     [
         ({"key": "a"}, "KEY needs BUCKET: pass both"),
-        ({"start": "yesterday"}, "FROM=yesterday is no time such as 2026-01-15"),
-        ({"end": "9999-12-31T23:59-12:00"}, "TO=9999-12-31T23:59-12:00 is no time such as"),
-        ({"end": "9999-12-31"}, "TO=9999-12-31 is the last day of all"),
+        ({"start": "yesterday"}, "FROM=yesterday is not a time such as 2026-01-15"),
+        ({"end": "9999-12-31T23:59-12:00"}, "TO=9999-12-31T23:59-12:00 is not a time such as"),
+        ({"end": "9999-12-31"}, "TO=9999-12-31 is the last day that exists"),
         ({"start": "2026-02-01", "end": "2026-01-01"}, "FROM=2026-02-01 is not before TO=2026-01-01"),
     ],
 )

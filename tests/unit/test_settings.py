@@ -78,7 +78,7 @@ def test_delete_settings_without_required_variable_are_refused(name: str) -> Non
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("NXCLOUD_BASE_URL", "api2.nxcloud.com", "no URL"),
+        ("NXCLOUD_BASE_URL", "api2.nxcloud.com", "not a URL"),
         ("NXCLOUD_BASE_URL", "ftp://api2.nxcloud.com", "must begin with https"),
         ("NXCLOUD_BASE_URL", "http://api2.nxcloud.com", "must begin with https"),
         ("NXCLOUD_BASE_URL", "http://10.0.0.1", "must begin with https"),
@@ -88,10 +88,10 @@ def test_delete_settings_without_required_variable_are_refused(name: str) -> Non
         ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/?a=b", "query"),
         ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/?", "query"),
         ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com#", "fragment"),
-        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:port", "no URL"),
-        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:0", "no URL"),
-        ("NXCLOUD_BASE_URL", "https://[::1", "no URL"),
-        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/a b", "no URL"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:port", "not a URL"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com:0", "not a URL"),
+        ("NXCLOUD_BASE_URL", "https://[::1", "not a URL"),
+        ("NXCLOUD_BASE_URL", "https://api2.nxcloud.com/a b", "not a URL"),
         ("NXCLOUD_SECRET_ID", '{"accessKey": "a key", "accessSecret": "a secret"}', "name or the ARN .* not its value"),
         ("NXCLOUD_SECRET_ID", " ", "name or the ARN"),
         ("NXCLOUD_SIGN_ALGORITHM", "sha1", "md5, sha256"),

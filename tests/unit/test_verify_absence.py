@@ -64,7 +64,7 @@ class Fakes:
 
 
 def failed(*media: Media, attempt: int = 3, time_left_ms: int = 60_000) -> WorkItem:
-    """A request whose calls of these media files failed."""
+    """A request whose calls for these media files failed."""
     return WorkItem(
         Request(media[0]),
         Attempt(attempt, Context(time_left_ms=time_left_ms)),

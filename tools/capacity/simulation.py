@@ -80,7 +80,7 @@ class Snapshot:
 
 @dataclass
 class Outage:
-    """What was spent during the outage: receives of messages, invocations, their seconds, and calls of NXCloud."""
+    """What was spent during the outage: receives of messages, invocations, their seconds, and calls to NXCloud."""
 
     receives: float = 0
     invocations: float = 0

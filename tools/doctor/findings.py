@@ -96,7 +96,7 @@ def secret(secret_id: str, accounts: Accounts) -> Iterator[Finding]:
     yield Finding("Secret", Health.OK, f"{secret_id} has accounts of {len(accounts.own)} business phones, and {others}")
     for name in accounts.own:
         if not is_number(name):
-            text = f"{secret_id} has an account for {mask_numbers(name)!r}, which is no business phone"
+            text = f"{secret_id} has an account for {mask_numbers(name)!r}, which is not a business phone"
             yield Finding("Secret", Health.PROBLEM, text, "name it by the digits of the number, with its country code")
 
 

@@ -55,7 +55,7 @@ def read_log_lines(logs: "CloudWatchLogsClient", group: str, scope: Scope) -> It
             yield [line for line in lines if scope.includes(line.media_id, line.bucket, line.object_key)]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
-            raise ToolError(f"there is no log group {group}; name it by LOG_GROUP=…") from None
+            raise ToolError(f"there is no log group {group}; pass LOG_GROUP=…") from None
         raise
 
 

@@ -61,7 +61,7 @@ def parse_time(name: str, text: str) -> datetime:
         time = datetime.fromisoformat(text)
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ToolError(f"{name}={text} is no time such as 2026-01-15 or 2026-01-15T09:30Z") from None
+        raise ToolError(f"{name}={text} is not a time such as 2026-01-15 or 2026-01-15T09:30Z") from None
 
 
 def _end_of(text: str) -> datetime:
@@ -73,7 +73,7 @@ def _end_of(text: str) -> datetime:
     except ValueError:  # a day and a time
         return end
     except OverflowError:
-        raise ToolError(f"TO={text} is the last day of all: name an earlier one") from None
+        raise ToolError(f"TO={text} is the last day that exists: pass an earlier one") from None
 
 
 def utc(unix_ms: int) -> str:

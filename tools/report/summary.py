@@ -37,7 +37,7 @@ LIMITS = (
         "backups and to caches is not in its documentation."
     ),
     "Copies that recipients have received on their devices are not recalled, and no one can list them.",
-    "“already_gone: verified_absent” is concluded from two experiments, an hour or more apart; it is no confirmation.",
+    "“already_gone: verified_absent” follows from two experiments, an hour or more apart; it is not a confirmation.",
     (
         "A time of confirmation is that of its log line, which is written at most a minute later. Without a "
         "confirmation, the time of the request is that of its first log line."

@@ -111,7 +111,7 @@ class IndexMedia:
     def _link_by_message(self, obj: S3Object, media: Media) -> Result:
         """Link the version that a message names, else the current object; also an object that is gone by now."""
         if not obj.key.startswith(self.settings.object_key_prefix):
-            return _rejected("the key lies outside of OBJECT_KEY_PREFIX, where deletions are not looked at")
+            return _rejected("the key is outside OBJECT_KEY_PREFIX, where deletions are ignored")
         head = self._objects.head(obj)
         if head is None:
             self._index.put(Link(obj.without_null_version, None, media))

@@ -17,7 +17,7 @@ Call = Callable[[], object]
 
 
 class Preparable(Protocol):
-    """A use case that can make beforehand what its first request needs."""
+    """A use case that can prepare what its first request needs."""
 
     def create_clients(self) -> None:
         """Create the AWS clients. Makes no call."""
@@ -29,7 +29,7 @@ class Preparable(Protocol):
 def initialize(create: Callable[[], Preparable], environment: Mapping[str, str]) -> None:
     """Create and prepare the use case where Lambda initializes an execution environment; elsewhere do nothing.
 
-    Never raises: what fails is logged, and made by the first request, which reports its own reason. The AWS clients'
+    Never raises: what fails is logged, and created by the first request, which reports its own reason. The AWS clients'
     timeouts keep all of it within the ten seconds of the phase. With SnapStart, calls are made after each restore:
     connections, credentials and random numbers of a snapshot would be those of every execution environment.
     """

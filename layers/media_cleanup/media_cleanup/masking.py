@@ -16,7 +16,7 @@ _TOGETHER = re.compile(rf"\d{{{MIN_DIGITS},}}")  # digits without separators
 _DAY, _MONTH, _YEAR = "(?:0[1-9]|[12][0-9]|3[01])", "(?:0[1-9]|1[0-2])", "(?:19|20)[0-9]{2}"  # 15, 01, 2026
 # T09:26:53, _092653, T09:26:53.589, T09:26:53.589000
 _TIME = "[T_ -](?:[01][0-9]|2[0-3]):?[0-5][0-9]:?[0-5][0-9](?:[.][0-9]{3}){0,1}(?:[.][0-9]{6})?"
-# Text with digits that is no number; a number next to it is still masked
+# Text with digits that is not a number; a number next to it is still masked
 _READABLE = re.compile(
     "|".join(
         [

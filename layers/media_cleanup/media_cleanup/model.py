@@ -67,7 +67,7 @@ class S3Object:
 
     @property
     def without_null_version(self) -> "S3Object":
-        """The object as links identify it: `null` is no version: its objects are distinguished by eTag."""
+        """The object as links identify it: `null` is not a version: its objects are distinguished by eTag."""
         return S3Object(self.bucket, self.key) if self.version_id == "null" else self
 
     @property
@@ -88,7 +88,7 @@ class Content:
     etag_is_digest: bool = True
 
     def equals(self, other: "Content | None") -> bool:
-        """Whether the contents are the same: by eTag or, where an eTag is no digest, by size."""
+        """Whether the contents are the same: by eTag or, where an eTag is not a digest, by size."""
         if other is None or self.etag == other.etag:
             return other is not None
         return not (self.etag_is_digest and other.etag_is_digest) and self.size == other.size and self.size is not None

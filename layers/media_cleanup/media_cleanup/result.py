@@ -89,7 +89,7 @@ class Result:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the request waits for its turn, which is no failure."""
+        """Whether the request waits for its turn, which is not a failure."""
         return self.reason in _WAITS
 
     @property

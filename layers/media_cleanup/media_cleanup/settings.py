@@ -198,7 +198,7 @@ def _base_url(url: str) -> str:
     except ValueError:  # whose text may hold a part of a password
         host = port = None
     if not host or port == 0 or not re.fullmatch(r"[!-~]+", url):
-        raise SettingsError("NXCLOUD_BASE_URL is no URL such as https://api2.nxcloud.com")
+        raise SettingsError("NXCLOUD_BASE_URL is not a URL such as https://api2.nxcloud.com")
     if parts.username is not None or parts.password is not None:
         raise SettingsError("NXCLOUD_BASE_URL must not hold a user name or a password")
     if "?" in url or "#" in url:  # an empty query, too, would become a part of each call's path

@@ -76,7 +76,7 @@ class _DeadlineResponse(http.client.HTTPResponse):
         """Read the status line of the final response: http.client takes an interim one other than 100 for it."""
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
-            if status == http.client.SWITCHING_PROTOCOLS:  # not requested; what follows is no response
+            if status == http.client.SWITCHING_PROTOCOLS:  # not requested; what follows is not a response
                 raise http.client.BadStatusLine(str(status))
             if status >= 200 or status == http.client.CONTINUE:  # which http.client skips itself
                 return version, status, reason

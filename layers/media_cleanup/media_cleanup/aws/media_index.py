@@ -94,7 +94,7 @@ class MediaIndex:
                     raise
 
     def remove(self, link: Link) -> None:
-        """Remove a link; a missing one is no error."""
+        """Remove a link; a missing one is not an error."""
         with self._translated_errors():
             self._clients.dynamodb.delete_item(TableName=self._table, Key=_key(link))
 

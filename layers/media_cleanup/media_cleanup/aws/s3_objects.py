@@ -102,7 +102,7 @@ class S3Objects:
 
 
 def _content(response: dict[str, Any]) -> Content:
-    """The content. Its eTag is no digest after a multipart upload, or with SSE-KMS or SSE-C.
+    """The content. Its eTag is not a digest after a multipart upload, or with SSE-KMS or SSE-C.
 
     Source: Amazon S3 API Reference, "Object".
     """

@@ -1,4 +1,4 @@
-"""Stops calls of NXCloud for a while when it is down, for one execution environment."""
+"""Stops calls to NXCloud for a while when it is down, for one execution environment."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

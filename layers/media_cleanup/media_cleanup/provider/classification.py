@@ -1,4 +1,4 @@
-"""Classifies failed calls of NXCloud: the outcome and reason of the request."""
+"""Classifies failed calls to NXCloud: the outcome and reason of the request."""
 
 from media_cleanup.outcome import Outcome, Reason
 from nxcloud import (

@@ -1,4 +1,4 @@
-"""What calls of NXCloud wait for: pauses after refusals, the circuit, and the pace, for one execution environment."""
+"""What calls to NXCloud wait for: pauses after refusals, the circuit, and the pace, for one execution environment."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Paces the calls of NXCloud: the share of one execution environment, evenly."""
+"""Paces the calls to NXCloud: the share of one execution environment, evenly."""
 
 import time
 from collections.abc import Callable

@@ -276,13 +276,13 @@ def _version_id(value: object) -> str | None:
 
 def _load_json(text: object) -> Any:  # noqa: ANN401 (any JSON)
     if not isinstance(text, str):
-        raise MalformedError("the body is no text")
+        raise MalformedError("the body is not text")
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except MalformedError:  # a ValueError, too
         raise
     except (ValueError, RecursionError):
-        raise MalformedError("the body is no JSON") from None
+        raise MalformedError("the body is not JSON") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
