@@ -38,52 +38,30 @@ export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
   docs docs-serve lint format build package invoke local deploy verify doctor report pause resume connect disconnect \
   redrive backfill lock clean ci
 
-help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+##@ Start
 
-demo: $(DEV) $(CLOUD) ## Deploy to a local cloud, delete a file, and watch its WhatsApp copy being deleted
+help: ## Show this list
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-15s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(DEV) $(CLOUD) ## Deploy to a local cloud, delete a file, see its copy disappear
 	@$(PY) -m localdev.demo
 
-demo-picture: $(DEV) $(CLOUD) ## Run the demo and record it in docs/images/demo.svg
-	@$(PY) -m localdev.demo --picture docs/images/demo.svg
+local: $(DEV) $(CLOUD) ## Keep a local cloud and the fake NXCloud running for `sam local invoke`
+	@$(PY) -m localdev.sandbox
 
-test: $(DEV) $(CLOUD) ## Run all tests except those that need Docker
-	$(PYTEST) --cov --numprocesses auto --dist loadfile --no-loadscope-reorder # long files first
+invoke: $(DEV) $(CLOUD) ## Run one event in the built function: EVENT=events/….json
+	@$(PY) -m localdev.invoke $(EVENT)
+
+##@ Test a change
 
 test-fast: $(DEV) $(CLOUD) ## Run the unit and integration tests
 	$(PYTEST) --numprocesses $$(getconf _NPROCESSORS_ONLN) --dist load tests/unit tests/integration
 
-test-client: $(DEV) ## Test the client's package on each Python from 3.10 to 3.14 that this machine has
-	@UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}" $(BIN)/python -m tools.client_tests $(call flag,ALL,--all)
+test: $(DEV) $(CLOUD) ## Run all tests except those that need Docker
+	$(PYTEST) --cov --numprocesses auto --dist loadfile --no-loadscope-reorder # long files first
 
-test-docker: $(DEV) $(CLOUD) ## Run every sample event through `sam local invoke` (needs Docker)
-	$(PYTEST) -m docker
-
-mutation-manual: $(DEV) ## Apply hand-written faults to the code one by one, and check that the model tests detect each
-	@$(BIN)/python -m tests.mutation.manual
-
-mutation: $(DEV) ## Mutate the decision logic with cosmic-ray, and check that the tests detect it
-	@$(BIN)/python -m tests.mutation
-
-absence: $(DEV) ## Simulate verified absence in every scenario, with 5,000 media files and three seeds each
-	@$(PY) -m tests.absence_model
-
-chaos: $(DEV) $(CLOUD) ## Run many deletions under injected faults: make chaos N=2000 SEED=1
-	@$(PY) -m tests.chaos --n $(N) --seed $(SEED)
-
-capacity: $(DEV) ## Calculate the retry load of many deletions and of a one-day outage; writes the chart for docs/
-	@$(PY) -m tools.capacity
-
-bench: $(DEV) $(CLOUD) $(BENCH) ## Measure against a typical function, and write docs/benchmarks.md: make bench QUICK=1
-	@$(PY) -m benchmarks --python .venv-bench/bin/python $(call flag,QUICK,--quick)
-
-docs: $(DOCS) ## Build the documentation site into site/, with strict links
-	$(MKDOCS) build --strict
-
-docs-serve: $(DOCS) ## Serve the documentation site on http://127.0.0.1:8000, and rebuild it on changes
-	$(MKDOCS) serve
-
-lint: $(DEV) $(CHECKS) lock-check ## Check style, types, template, secrets, and that the lock file is up to date
+lint: $(DEV) $(CHECKS) lock-check ## Check style, types, templates, secrets and the lock file
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -98,62 +76,97 @@ format: $(DEV) ## Format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+ci: lint docs test absence ## Run everything that a change must pass: lint, docs, test, absence
+
+test-client: $(DEV) ## Test the client's package on each Python from 3.10 (ALL=1: all needed)
+	@UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}" $(BIN)/python -m tools.client_tests $(call flag,ALL,--all)
+
+test-docker: $(DEV) $(CLOUD) ## Run every sample event through `sam local invoke`; needs Docker
+	$(PYTEST) -m docker
+
+##@ Test the tests and the design; these take minutes
+
+mutation: $(DEV) ## Mutate the code with cosmic-ray: does a test detect each mutant?
+	@$(BIN)/python -m tests.mutation
+
+mutation-manual: $(DEV) ## Apply faults written by hand: does a test detect each?
+	@$(BIN)/python -m tests.mutation.manual
+
+absence: $(DEV) ## Simulate verified absence: is any media file wrongly declared gone?
+	@$(PY) -m tests.absence_model
+
+chaos: $(DEV) $(CLOUD) ## Run many deletions under injected faults: N=2000 SEED=1
+	@$(PY) -m tests.chaos --n $(N) --seed $(SEED)
+
+capacity: $(DEV) ## Simulate the retries of a one-day outage; writes the chart in docs/
+	@$(PY) -m tools.capacity
+
+bench: $(DEV) $(CLOUD) $(BENCH) ## Measure against a typical function; writes docs/benchmarks.md; QUICK=1
+	@$(PY) -m benchmarks --python .venv-bench/bin/python $(call flag,QUICK,--quick)
+
+##@ Build
+
 build: $(DEV) ## Build the functions and their layers into .aws-sam
 	find functions -name __pycache__ -prune -exec rm -rf {} + # SkipBuild packages these folders as they are
 	$(BIN)/sam build
 
-package: $(DEV) build ## Pack the sources with the built application, and the client's wheel and sdist, into dist/
+package: $(DEV) build ## Pack the application and the client's package into dist/
 	@$(BIN)/python -m tools.package
 
-invoke: $(DEV) $(CLOUD) ## Run one event in the built function: make invoke EVENT=events/….json
-	@$(PY) -m localdev.invoke $(EVENT)
+docs: $(DOCS) ## Build the documentation site into site/, with strict links
+	$(MKDOCS) build --strict
 
-local: $(DEV) $(CLOUD) ## Run the local cloud and the fake NXCloud for `sam local invoke`, until Ctrl-C
-	@$(PY) -m localdev.sandbox
+docs-serve: $(DOCS) ## Serve the documentation site on http://127.0.0.1:8000
+	$(MKDOCS) serve
 
-deploy: $(DEV) build ## Deploy to your AWS account; asks for the parameters
+demo-picture: $(DEV) $(CLOUD) ## Run the demo, and record it in docs/images/demo.svg
+	@$(PY) -m localdev.demo --picture docs/images/demo.svg
+
+##@ Run and operate a stack on your AWS account: STACK=whatsapp-media-cleanup
+
+deploy: $(DEV) build ## Deploy; asks for the parameters
 	$(BIN)/sam deploy --guided
 
-redrive: $(DEV) ## Send dead-lettered messages back: make redrive STACK=… QUEUE=deletion REASON=gave_up DRY=1
-	@$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)" \
-	  $(call flag,DRY,--dry-run) --reason "$(REASON)"
-
-verify: $(DEV) ## Prove a deployed stack with a dry run or the fake NXCloud: make verify STACK=… (BUCKET=… PHONE=…)
-	@$(PY) -m tools.verify --stack "$(STACK)" $(if $(BUCKET),--bucket "$(BUCKET)") $(if $(PHONE),--phone "$(PHONE)")
-
-report: $(DEV) ## Report deletions: make report STACK=… FROM=2026-01-01 TO=2026-01-31 (or MEDIA=…, BUCKET=… KEY=…) OUT=report.html
-	@$(PY) -m tools.report --stack "$(STACK)" --from "$(FROM)" --to "$(TO)" --media "$(MEDIA)" --bucket "$(BUCKET)" \
-	  --key "$(KEY)" --log-group "$(LOG_GROUP)" --out "$(OUT)"
-
-doctor: $(DEV) ## Examine a deployed stack, and change nothing: make doctor STACK=… (PHONE=…)
+doctor: $(DEV) ## Examine the stack and the accounts it uses; changes nothing; PHONE=…
 	@$(PY) -m tools.doctor --stack "$(STACK)" $(if $(PHONE),--phone "$(PHONE)") \
 	  $(if $(BUCKET_PROFILE),--bucket-profile "$(BUCKET_PROFILE)")
 
-pause: $(DEV) ## Stop processing deletion requests, which then wait in the queue: make pause STACK=…
-	@$(PY) -m tools.pause --stack "$(STACK)"
+verify: $(DEV) ## Test a stack that cannot reach the real NXCloud, end to end; BUCKET=… PHONE=…
+	@$(PY) -m tools.verify --stack "$(STACK)" $(if $(BUCKET),--bucket "$(BUCKET)") $(if $(PHONE),--phone "$(PHONE)")
 
-resume: $(DEV) ## Process deletion requests again: make resume STACK=…
-	@$(PY) -m tools.pause --stack "$(STACK)" --resume
-
-connect: $(DEV) ## Send a bucket's events to a stack: make connect STACK=… BUCKET=… (DIRECT=1: without EventBridge)
+connect: $(DEV) ## Send a bucket's events to the stack: BUCKET=… (DIRECT=1: no EventBridge)
 	@$(PY) -m tools.connect --stack "$(STACK)" --bucket "$(BUCKET)" $(call flag,DIRECT,--direct) $(call flag,YES,--yes) \
 	  $(if $(BUCKET_PROFILE),--bucket-profile "$(BUCKET_PROFILE)")
 
-disconnect: $(DEV) ## Remove a stack's entries from a bucket's notifications: make disconnect STACK=… BUCKET=…
-	@$(PY) -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(call flag,YES,--yes) \
-	  $(if $(BUCKET_PROFILE),--bucket-profile "$(BUCKET_PROFILE)")
-
-backfill: $(DEV) ## Index the files that a bucket already has: make backfill STACK=… BUCKET=… PREFIX= RATE=100 AGAIN=
+backfill: $(DEV) ## Link the files that a bucket already has: BUCKET=… PREFIX=… RATE=100
 	@$(BIN)/python -m tools.backfill --stack "$(STACK)" --bucket "$(BUCKET)" --prefix "$(PREFIX)" --rate "$(RATE)" \
 	  $(call flag,AGAIN,--again)
 
-ci: lint docs test absence ## Run everything that a change must pass
+report: $(DEV) ## Report deletions: FROM=2026-01-01 TO=2026-01-31, MEDIA=… or BUCKET=… KEY=…
+	@$(PY) -m tools.report --stack "$(STACK)" --from "$(FROM)" --to "$(TO)" --media "$(MEDIA)" --bucket "$(BUCKET)" \
+	  --key "$(KEY)" --log-group "$(LOG_GROUP)" --out "$(OUT)"
+
+pause: $(DEV) ## Stop processing deletion requests; they wait in the queue
+	@$(PY) -m tools.pause --stack "$(STACK)"
+
+resume: $(DEV) ## Process deletion requests again
+	@$(PY) -m tools.pause --stack "$(STACK)" --resume
+
+redrive: $(DEV) ## Send dead-lettered messages back: QUEUE=deletion REASON=gave_up DRY=1
+	@$(BIN)/python -m tools.redrive --stack "$(STACK)" --queue "$(QUEUE)" \
+	  $(call flag,DRY,--dry-run) --reason "$(REASON)"
+
+disconnect: $(DEV) ## Remove the stack's entries from a bucket's notifications: BUCKET=…
+	@$(PY) -m tools.disconnect --stack "$(STACK)" --bucket "$(BUCKET)" $(call flag,YES,--yes) \
+	  $(if $(BUCKET_PROFILE),--bucket-profile "$(BUCKET_PROFILE)")
+
+##@ Maintain
 
 # The lock always names uv's default index, so that it is the same on every machine; installation takes the hashes from
 # it, and the packages from the index that pip has.
 PUBLIC := env -u UV_DEFAULT_INDEX -u UV_INDEX_URL -u UV_INDEX -u UV_EXTRA_INDEX_URL UV_NO_CONFIG=1
 
-lock: $(UV) ## Update all pinned dependencies: uv.lock, and the layers' requirements.txt
+lock: $(UV) ## Update all pinned dependencies: uv.lock and the layers' requirements.txt
 	@$(PUBLIC) $(UV) lock --upgrade --python $(PYTHON)
 	@$(call layer_requirements,nxcloud) --output-file layers/nxcloud/requirements.txt
 	@$(call layer_requirements,media-cleanup) --output-file layers/media_cleanup/requirements.txt
