@@ -117,7 +117,9 @@ def test_readme_fits_its_size_limit() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= 9_000
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md", "events/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md", "tests/traps.md", "events/README.md"]
+)
 def test_relative_links_of_page_exist(page: str) -> None:  # those within docs/ are checked by `mkdocs build --strict`
     links = re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text())
     relative = [link for link in links if "://" not in link and not link.startswith("../../actions/")]  # of GitHub
@@ -129,9 +131,9 @@ def test_navigation_names_every_page() -> None:
     assert set(re.findall(r"[a-z/-]+\.md", (ROOT / "mkdocs.yml").read_text())) == pages
 
 
-def test_each_test_named_in_tests_readme_exists() -> None:
-    readme = (TESTS / "README.md").read_text()
-    references = set(re.findall(r"`([a-z_/0-9]+\.py)::([A-Za-z_0-9]+)`", readme))
+@pytest.mark.parametrize("page", ["README.md", "traps.md"])
+def test_each_test_named_in_page_of_tests_exists(page: str) -> None:
+    references = set(re.findall(r"`([a-z_/0-9]+\.py)::([A-Za-z_0-9]+)`", (TESTS / page).read_text()))
     assert references
     missing = [
         f"{file}::{name}" for file, name in sorted(references) if f"def {name}(" not in (TESTS / file).read_text()
@@ -139,10 +141,17 @@ def test_each_test_named_in_tests_readme_exists() -> None:
     assert missing == []
 
 
-def test_each_file_named_in_tests_readme_exists() -> None:
+def test_tests_readme_names_each_folder_of_tests() -> None:
     readme = (TESTS / "README.md").read_text()
+    folders = {path.parent.name for path in TESTS.glob("*/__init__.py")}
+    assert [folder for folder in sorted(folders) if f"| `{folder}/` |" not in readme] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "traps.md"])
+def test_each_file_named_in_page_of_tests_exists(page: str) -> None:
     files = re.findall(
-        r"`((?:unit|integration|e2e|model|redelivery_model|chaos|mutation)/[a-z_0-9/]*(?:\.[a-z]+)?)", readme
+        r"`((?:unit|integration|e2e|model|flow_model|redelivery_model|absence_model|chaos|mutation)/[a-z_0-9/]*(?:\.[a-z]+)?)",
+        (TESTS / page).read_text(),
     )
     assert files
     assert [file for file in files if not (TESTS / file).exists()] == []
