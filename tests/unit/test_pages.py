@@ -19,7 +19,8 @@ MAX_FILES, MAX_LINES = 8, 170  # at 25 to 30 lines a minute, and with the tour's
 
 
 @pytest.mark.parametrize(
-    "page", ["docs/code-tour.md", "docs/deletion-rules.md", "docs/decisions.md", "CONTRIBUTING.md"]
+    "page",
+    ["docs/code-tour.md", "docs/development.md", "docs/deletion-rules.md", "docs/decisions.md", "CONTRIBUTING.md"],
 )
 def test_each_path_named_in_page_exists(page: str) -> None:
     paths = re.findall(r"`([a-z_0-9/]+(?:\.py|\.md|\.yaml|/))`", (ROOT / page).read_text())
