@@ -183,7 +183,7 @@ class ModelSystem:
         index_settings = IndexMediaSettings.from_environment(ENVIRONMENT)
         deletion_settings = DeleteMediaSettings.from_environment(ENVIRONMENT)
         # Each invocation runs in an execution environment of its own, and so waits for no other
-        self._handlers: dict[str, Callable[[], UseCase]] = {
+        self._use_cases: dict[str, Callable[[], UseCase]] = {
             "index": lambda: IndexMedia(index_settings, clients),
             "deletion": lambda: DeleteMedia(deletion_settings, clients, gateway, verifier, records),
         }
@@ -320,10 +320,10 @@ class ModelSystem:
         if message.queue == "sweep":
             self._sweep_slice()
             return
-        handler = self._handlers[message.queue]()
+        use_case = self._use_cases[message.queue]()
         attempt = Attempt(1, Context())
         requests = parse_body(message.body, PHONE)
-        results = [result for request in requests for result in handle_safely(handler, request, attempt)]
+        results = [result for request in requests for result in handle_safely(use_case, request, attempt)]
         self.trace.append(f"{message} -> {[(str(each.outcome), each.reason_text, each.media) for each in results]}")
         self.violations += [str(each.reason_text) for each in results if each.reason is Reason.INTERNAL_ERROR]
         if any(each.outcome is Outcome.UNAVAILABLE for each in results):

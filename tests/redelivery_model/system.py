@@ -66,10 +66,10 @@ class Invocation(SteppedThread):
     confirmed to it, with the time, except where the table refused the record.
     """
 
-    def __init__(self, work: Callable[[Any], None], batch: list[Receipt], ends_s: int, handler: DeleteMedia) -> None:
+    def __init__(self, work: Callable[[Any], None], batch: list[Receipt], ends_s: int, use_case: DeleteMedia) -> None:
         self.batch = batch
         self.ends_s = ends_s
-        self.handler = handler
+        self.use_case = use_case
         self.next = ""
         self.fault: Fault | None = None
         self.calling: str | None = None
@@ -146,7 +146,7 @@ class RedeliverySystem:
         self._disturbed: set[tuple[str, int]] = set()
         self._recorded_s: dict[str, int] = {}
         self._table = FakeIdempotencyTable(self.clock, self._call_of_table)
-        self._idle_handlers: list[DeleteMedia] = []
+        self._idle_use_cases: list[DeleteMedia] = []
 
     def __enter__(self) -> Self:
         logging.disable()  # thousands of lines
@@ -172,8 +172,8 @@ class RedeliverySystem:
             return None
         for receipt in batch:
             self.received[receipt.message_id].append(self.clock.now_s)
-        handler = self._idle_handlers.pop() if self._idle_handlers else self._create_handler()
-        invocation = Invocation(self._invoke, batch, self.clock.now_s + TIMEOUT_S, handler)
+        use_case = self._idle_use_cases.pop() if self._idle_use_cases else self._create_use_case()
+        invocation = Invocation(self._invoke, batch, self.clock.now_s + TIMEOUT_S, use_case)
         self.invocations.append(invocation)
         self.trace.append(f"{self.clock.now_s} s: receives {[(each.message_id, each.receives) for each in batch]}")
         self.advance(invocation)
@@ -186,9 +186,9 @@ class RedeliverySystem:
         self.running = None
         if invocation.finished:
             self.invocations.remove(invocation)
-            self._idle_handlers.append(invocation.handler)
+            self._idle_use_cases.append(invocation.use_case)
             self._recorded_s |= invocation.confirmed
-            metrics.clear_metrics()  # as Lambda's handler does, after it has written them
+            metrics.clear_metrics()  # as the function's handler does, after it has written them
 
     def finish(self, invocation: Invocation) -> None:
         """Let an invocation run to its end."""
@@ -278,7 +278,7 @@ class RedeliverySystem:
 
     # Lambda and the fakes
 
-    def _create_handler(self) -> DeleteMedia:
+    def _create_use_case(self) -> DeleteMedia:
         clients = cast(
             "AwsClients",
             SimpleNamespace(
@@ -308,7 +308,7 @@ class RedeliverySystem:
         event = {"Records": [_sqs_record(receipt) for receipt in invocation.batch]}
         deadline = InvocationDeadline(self.clock, invocation.ends_s)
         try:
-            response: object = process_sqs_batch(event, invocation.handler, deadline, lambda: self.clock.now_s)
+            response: object = process_sqs_batch(event, invocation.use_case, deadline, lambda: self.clock.now_s)
             with self._call("response"):
                 pass
         except Exception as error:  # noqa: BLE001 (any exception of the function is a bug)

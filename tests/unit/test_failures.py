@@ -46,8 +46,8 @@ class FakeWaits:
 def count(
     waits: FakeWaits | None, *results: Result, receive: int, message_id: str | None = "message", left_ms: int = 60_000
 ) -> int:
-    handler = cast("UseCase", SimpleNamespace(wait_records=waits))
-    return count_failed_receives(handler, results, Attempt(receive, Context(time_left_ms=left_ms), message_id))
+    use_case = cast("UseCase", SimpleNamespace(wait_records=waits))
+    return count_failed_receives(use_case, results, Attempt(receive, Context(time_left_ms=left_ms), message_id))
 
 
 @pytest.mark.parametrize("results", [(PACED,), (BRAKED,), (PACED, DELETED), (PACED, BRAKED)])
@@ -81,6 +81,6 @@ def test_table_is_not_called_without_time_for_it() -> None:
     assert waits.receives == set()
 
 
-def test_handler_that_never_waits_counts_every_receive() -> None:
+def test_use_case_that_never_waits_counts_every_receive() -> None:
     assert count(None, FAILED, receive=15) == 15
     assert count(FakeWaits(), FAILED, receive=15, message_id=None) == 15

@@ -17,7 +17,7 @@ from media_cleanup.request import Attempt, Origin, Request
 from media_cleanup.result import Confirmation, Result, WorkItem
 from media_cleanup.triggers.outcome_events import DELETED, FAILED, SOURCE, outcome_event, publications, publish
 from tests.conftest import EVENTS, MEDIA_ID, PHONE, Context
-from tests.unit.test_sqs import FakeHandler
+from tests.unit.test_sqs import FakeUseCase
 
 SCHEMA = json.loads((ROOT / "docs/schemas/outcome-event-1.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -204,8 +204,8 @@ class ForgetfulEvents(FakeEvents):
 
 
 @dataclass
-class EventHandler(FakeHandler):
-    """A handler whose AWS clients publish to a fake of EventBridge."""
+class PublishingUseCase(FakeUseCase):
+    """A use case whose AWS clients publish to a fake of EventBridge."""
 
     events: FakeEvents = field(default_factory=FakeEvents)
 
@@ -214,55 +214,55 @@ class EventHandler(FakeHandler):
         return cast("AwsClients", self)
 
 
-def published(handler: EventHandler, results: list[Result], time_left_ms: int = 60_000) -> dict[int, str]:
+def published(use_case: PublishingUseCase, results: list[Result], time_left_ms: int = 60_000) -> dict[int, str]:
     items = publications([part(each) for each in results], DELIVERY, MESSAGE_ID, NOW_MS)
-    return publish(handler, "outcomes", items, Context(time_left_ms=time_left_ms))
+    return publish(use_case, "outcomes", items, Context(time_left_ms=time_left_ms))
 
 
 def test_events_are_published_ten_at_once() -> None:
-    handler = EventHandler()
-    assert published(handler, [DONE] * 25) == {}
-    assert [len(batch) for batch in handler.events.batches] == [10, 10, 5]
-    entry = handler.events.batches[0][0]
+    use_case = PublishingUseCase()
+    assert published(use_case, [DONE] * 25) == {}
+    assert [len(batch) for batch in use_case.events.batches] == [10, 10, 5]
+    entry = use_case.events.batches[0][0]
     assert (entry["EventBusName"], entry["Source"], entry["DetailType"]) == ("outcomes", SOURCE, DELETED)
     assert entry["Time"].timestamp() == CONFIRMED_MS / 1000
-    assert len(handler.settled) == 25
+    assert len(use_case.settled) == 25
 
 
 def test_large_events_are_published_in_several_calls() -> None:
-    handler = EventHandler()
+    use_case = PublishingUseCase()
     long = replace(REFUSED, provider_message="é" * 1024, detail="好" * 1024, key="好" * 1024, bucket="好" * 1024)
-    published(handler, [long] * 25)
-    assert all(len(batch) <= 10 for batch in handler.events.batches)
-    assert all(sum(len(entry["Detail"].encode()) for entry in batch) <= 200_000 for batch in handler.events.batches)
+    published(use_case, [long] * 25)
+    assert all(len(batch) <= 10 for batch in use_case.events.batches)
+    assert all(sum(len(entry["Detail"].encode()) for entry in batch) <= 200_000 for batch in use_case.events.batches)
 
 
 def test_only_accepted_events_are_settled(capsys: pytest.CaptureFixture[str]) -> None:
-    handler = EventHandler(events=FakeEvents(refused=(1, 11)))
+    use_case = PublishingUseCase(events=FakeEvents(refused=(1, 11)))
     results = [replace(DONE, confirmed_ms=CONFIRMED_MS + number) for number in range(12)]
-    assert published(handler, results) == {1: "InternalFailure", 11: "InternalFailure"}
-    settled = {result.confirmed_ms for result in handler.settled}
+    assert published(use_case, results) == {1: "InternalFailure", 11: "InternalFailure"}
+    settled = {result.confirmed_ms for result in use_case.settled}
     assert settled == {CONFIRMED_MS + number for number in range(12)} - {CONFIRMED_MS + 1, CONFIRMED_MS + 11}
     assert capsys.readouterr().out.count("outcome_event_not_accepted") == 1
 
 
 def test_events_of_a_failed_call_are_not_settled() -> None:
-    handler = EventHandler(events=ThrottledEvents())
-    errors = published(handler, [DONE] * 2)
+    use_case = PublishingUseCase(events=ThrottledEvents())
+    errors = published(use_case, [DONE] * 2)
     assert errors.keys() == {0, 1}
     assert all("ThrottlingException" in error for error in errors.values())
-    assert handler.settled == []
+    assert use_case.settled == []
 
 
 def test_response_that_lacks_an_entry_settles_nothing() -> None:
-    handler = EventHandler(events=ForgetfulEvents())
+    use_case = PublishingUseCase(events=ForgetfulEvents())
     with pytest.raises(ValueError, match="shorter"):
-        published(handler, [DONE] * 2)
-    assert handler.settled == []
+        published(use_case, [DONE] * 2)
+    assert use_case.settled == []
 
 
 def test_events_without_time_left_are_not_published() -> None:
-    handler = EventHandler()
-    assert published(handler, [DONE], time_left_ms=1_999) == {0: "out_of_time"}
-    assert handler.events.batches == []
-    assert handler.settled == []
+    use_case = PublishingUseCase()
+    assert published(use_case, [DONE], time_left_ms=1_999) == {0: "out_of_time"}
+    assert use_case.events.batches == []
+    assert use_case.settled == []

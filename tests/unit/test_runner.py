@@ -1,4 +1,4 @@
-"""Requests run through a handler: results get the object, and no exception passes."""
+"""Requests run through a use case: results get the object, and no exception passes."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,8 +18,8 @@ REMOVED = ObjectEvent(ObjectEventType.REMOVED, "ObjectRemoved:Delete", S3Object(
 
 
 @dataclass
-class FakeHandler:
-    """A handler that returns `results`, or raises `failure`."""
+class FakeUseCase:
+    """A use case that returns `results`, or raises `failure`."""
 
     results: tuple[Result, ...] = ()
     failure: Exception | None = None
@@ -30,25 +30,25 @@ class FakeHandler:
         return list(self.results)
 
 
-def handle(handler: FakeHandler, request: Request, **context: Any) -> list[Result]:  # noqa: ANN401 (Context's own fields)
-    return handle_safely(cast("UseCase", handler), request, Attempt(1, Context(**context)))
+def handle(use_case: FakeUseCase, request: Request, **context: Any) -> list[Result]:  # noqa: ANN401 (Context's own fields)
+    return handle_safely(cast("UseCase", use_case), request, Attempt(1, Context(**context)))
 
 
 def test_each_result_gets_the_requests_object_and_event_time() -> None:
     results = (Result(outcome=Outcome.DELETED, media=MEDIA), Result(outcome=Outcome.ALREADY_GONE, media=MEDIA))
-    handled = handle(FakeHandler(results), Request(REMOVED, 7))
+    handled = handle(FakeUseCase(results), Request(REMOVED, 7))
     assert [result.outcome for result in handled] == [Outcome.DELETED, Outcome.ALREADY_GONE]
     assert {(result.bucket, result.key, result.occurred_ms) for result in handled} == {("bucket", "key", 7)}
 
 
 def test_result_of_a_request_without_object_has_none() -> None:
-    [result] = handle(FakeHandler((Result(outcome=Outcome.DELETED, media=MEDIA),)), Request(MEDIA))
+    [result] = handle(FakeUseCase((Result(outcome=Outcome.DELETED, media=MEDIA),)), Request(MEDIA))
     assert result == Result(outcome=Outcome.DELETED, media=MEDIA)
 
 
 def test_dependency_unavailable_becomes_an_unavailable_result() -> None:
     failure = DependencyUnavailable(Reason.INDEX_UNREACHABLE, "the table t answered Throttling")
-    [result] = handle(FakeHandler(failure=failure), Request(REMOVED, 7))
+    [result] = handle(FakeUseCase(failure=failure), Request(REMOVED, 7))
     assert (result.outcome, result.reason_text) == (
         Outcome.UNAVAILABLE,
         "index_unreachable: the table t answered Throttling",
@@ -58,12 +58,12 @@ def test_dependency_unavailable_becomes_an_unavailable_result() -> None:
 
 def test_rejected_request_becomes_a_rejected_result() -> None:
     failure = RequestRejectedError(Reason.SSE_C_OBJECT, "the way out")
-    [result] = handle(FakeHandler(failure=failure), Request(REMOVED, 7))
+    [result] = handle(FakeUseCase(failure=failure), Request(REMOVED, 7))
     assert (result.outcome, result.reason_text) == (Outcome.REJECTED, "sse_c_object: the way out")
 
 
 def test_unexpected_exception_is_reported_by_its_location() -> None:
-    [result] = handle(FakeHandler(failure=ValueError("text that may hold a secret")), Request(REMOVED))
+    [result] = handle(FakeUseCase(failure=ValueError("text that may hold a secret")), Request(REMOVED))
     assert (result.outcome, result.reason, result.key) == (Outcome.UNAVAILABLE, Reason.INTERNAL_ERROR, "key")
     assert result.detail is not None
     assert result.detail.startswith("ValueError in handle, line ")
@@ -72,7 +72,7 @@ def test_unexpected_exception_is_reported_by_its_location() -> None:
 
 @pytest.mark.parametrize(("remaining_ms", "reason"), [(5_999, Reason.OUT_OF_TIME), (6_000, None)])
 def test_request_with_too_little_time_left_is_not_started(remaining_ms: int, reason: Reason | None) -> None:
-    [result] = handle(FakeHandler((Result(outcome=Outcome.DELETED),)), Request(MEDIA), time_left_ms=remaining_ms)
+    [result] = handle(FakeUseCase((Result(outcome=Outcome.DELETED),)), Request(MEDIA), time_left_ms=remaining_ms)
     assert result.reason is reason
 
 
