@@ -53,7 +53,7 @@ from media_cleanup.result import Result
 from media_cleanup.settings import DeleteMediaSettings, IndexMediaSettings, SweepIndexSettings
 from media_cleanup.sweep_index import SweepIndex
 from media_cleanup.triggers.parsing import parse_body
-from media_cleanup.triggers.runner import UseCase, handle_safely
+from media_cleanup.triggers.runner import RequestHandler, handle_safely
 from tests.conftest import Context
 from tests.model.bucket import BUCKET, Bucket, Stored, Version, Versioning
 from tests.model.interleaving import SteppedThread
@@ -183,7 +183,7 @@ class ModelSystem:
         index_settings = IndexMediaSettings.from_environment(ENVIRONMENT)
         deletion_settings = DeleteMediaSettings.from_environment(ENVIRONMENT)
         # Each invocation runs in an execution environment of its own, and so waits for no other
-        self._use_cases: dict[str, Callable[[], UseCase]] = {
+        self._use_cases: dict[str, Callable[[], RequestHandler]] = {
             "index": lambda: IndexMedia(index_settings, clients),
             "deletion": lambda: DeleteMedia(deletion_settings, clients, gateway, verifier, records),
         }

@@ -11,7 +11,7 @@ from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import Attempt
 from media_cleanup.result import Result
 from media_cleanup.triggers.failures import count_failed_receives
-from media_cleanup.triggers.runner import UseCase
+from media_cleanup.triggers.runner import RequestHandler
 from tests.conftest import Context
 
 FAILED = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.NO_ANSWER)
@@ -46,7 +46,7 @@ class FakeWaits:
 def count(
     waits: FakeWaits | None, *results: Result, receive: int, message_id: str | None = "message", left_ms: int = 60_000
 ) -> int:
-    use_case = cast("UseCase", SimpleNamespace(wait_records=waits))
+    use_case = cast("RequestHandler", SimpleNamespace(wait_records=waits))
     return count_failed_receives(use_case, results, Attempt(receive, Context(time_left_ms=left_ms), message_id))
 
 

@@ -10,7 +10,7 @@ from media_cleanup.model import Media, S3Object
 from media_cleanup.outcome import Outcome, Reason
 from media_cleanup.request import Action, Attempt, ObjectEvent, ObjectEventType, Request
 from media_cleanup.result import Result
-from media_cleanup.triggers.runner import UseCase, handle_safely
+from media_cleanup.triggers.runner import RequestHandler, handle_safely
 from tests.conftest import MEDIA_ID, PHONE, Context
 
 MEDIA = Media(PHONE, MEDIA_ID)
@@ -31,7 +31,7 @@ class FakeUseCase:
 
 
 def handle(use_case: FakeUseCase, request: Request, **context: Any) -> list[Result]:  # noqa: ANN401 (Context's own fields)
-    return handle_safely(cast("UseCase", use_case), request, Attempt(1, Context(**context)))
+    return handle_safely(cast("RequestHandler", use_case), request, Attempt(1, Context(**context)))
 
 
 def test_each_result_gets_the_requests_object_and_event_time() -> None:

@@ -100,10 +100,10 @@ class FakeUseCase:
     def verify(self, handled: Sequence[WorkItem]) -> None:
         """Leave the results as they are."""
 
-    def on_event_accepted(self, result: Result, attempt: Attempt) -> None:  # noqa: ARG002 (as UseCase declares it)
+    def on_event_accepted(self, result: Result, attempt: Attempt) -> None:  # noqa: ARG002 (as RequestHandler declares it)
         self.settled.append(result)
 
-    def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as UseCase declares it)
+    def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
         if not isinstance(action, Media):
             return [Result(outcome=Outcome.REJECTED, reason=Reason.NOT_UNDERSTOOD)]
         if action.media_id in self.results:
@@ -244,7 +244,7 @@ def test_rejected_part_is_dead_lettered_once_all_are_final() -> None:
     outcomes = {"a": Outcome.REJECTED, "b": Outcome.UNAVAILABLE, "c": Outcome.DELETED}
 
     class UseCaseByKey(FakeUseCase):
-        def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as UseCase declares it)
+        def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
             return [Result(outcome=outcomes[key_of(action)], reason=Reason.PROVIDER_FAILED)]
 
     use_case = UseCaseByKey()
@@ -271,7 +271,7 @@ def test_dead_letter_of_several_results_has_the_first_reason() -> None:
 
 def test_message_of_several_parts_waits_for_the_longest_backoff() -> None:
     class UseCaseByKey(FakeUseCase):
-        def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as UseCase declares it)
+        def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
             return [Result(outcome=Outcome.UNAVAILABLE, retry_after_s=900 if key_of(action) == "a" else None)]
 
     use_case = UseCaseByKey()
@@ -369,7 +369,7 @@ def test_parts_of_a_huge_message_leave_time_to_report_them(use_case: FakeUseCase
     started: list[str] = []
 
     class SlowUseCase(FakeUseCase):
-        def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as UseCase declares it)
+        def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
             started.append(key_of(action))
             clock.left_ms -= 20
             return [Result(outcome=Outcome.DELETED)]

@@ -129,7 +129,7 @@ def test_event_refused_at_the_15th_receive_is_dead_lettered(
 class UseCaseByKey(PublishingUseCase):
     """A use case with a result for each object key."""
 
-    def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as UseCase declares it)
+    def handle(self, action: Action, attempt: Attempt) -> list[Result]:  # noqa: ARG002 (as RequestHandler declares it)
         return [self.results[key_of(action)]]
 
 

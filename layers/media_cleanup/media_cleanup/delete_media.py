@@ -40,7 +40,7 @@ SUPPORTED_REMOVALS = "S3's own ObjectRemoved and LifecycleExpiration notificatio
 
 
 class DeleteMedia:
-    """The use case of the deletion function (see `triggers.runner.UseCase`)."""
+    """The use case of the deletion function (see `triggers.runner.RequestHandler`)."""
 
     log_profile = DELETION
 

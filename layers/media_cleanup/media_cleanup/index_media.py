@@ -16,7 +16,7 @@ from media_cleanup.settings import IndexMediaSettings
 
 
 class IndexMedia:
-    """The use case of the index function (see `triggers.runner.UseCase`)."""
+    """The use case of the index function (see `triggers.runner.RequestHandler`)."""
 
     log_profile = LINKING
     queue_url = None  # redelivery by the queue's own visibility timeout

@@ -15,7 +15,7 @@ from media_cleanup.request import Deadline, Request
 from media_cleanup.result import Result
 from media_cleanup.telemetry import logger
 from media_cleanup.triggers.batches import send_in_batches
-from media_cleanup.triggers.runner import UseCase
+from media_cleanup.triggers.runner import RequestHandler
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, SendMessageBatchRequestEntryTypeDef
@@ -59,7 +59,7 @@ def create_dead_letters(
     ]
 
 
-def send_dead_letters(use_case: UseCase, letters: Sequence[DeadLetter], deadline: Deadline) -> set[int]:
+def send_dead_letters(use_case: RequestHandler, letters: Sequence[DeadLetter], deadline: Deadline) -> set[int]:
     """Send messages to the dead-letter queue, in batches, while there is time.
 
     Returns the positions of those that were not accepted.

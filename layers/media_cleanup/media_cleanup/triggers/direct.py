@@ -11,7 +11,7 @@ from media_cleanup.request import FINISH_MS_PER_REQUEST, Attempt, Deadline
 from media_cleanup.result import WorkItem
 from media_cleanup.triggers.outcome_events import publications, publish
 from media_cleanup.triggers.parsing import detect_trigger, parse_payload
-from media_cleanup.triggers.runner import UseCase, handle_all
+from media_cleanup.triggers.runner import RequestHandler, handle_all
 
 
 class Invocation(Deadline, Protocol):
@@ -22,7 +22,7 @@ class Invocation(Deadline, Protocol):
         """The id of the invocation."""
 
 
-def process_direct_invocation(event: object, use_case: UseCase, invocation: Invocation) -> dict[str, Any]:
+def process_direct_invocation(event: object, use_case: RequestHandler, invocation: Invocation) -> dict[str, Any]:
     """Handle all requests of an event, and return their log fields. Raises RequestsFailedError if any failed."""
     delivery = Delivery(trigger=detect_trigger(event))
     requests = parse_payload(event, use_case.settings.default_business_phone)
@@ -43,7 +43,9 @@ def process_direct_invocation(event: object, use_case: UseCase, invocation: Invo
     return {"results": lines}
 
 
-def _publish(use_case: UseCase, work: Sequence[WorkItem], delivery: Delivery, invocation: Invocation) -> dict[int, str]:
+def _publish(
+    use_case: RequestHandler, work: Sequence[WorkItem], delivery: Delivery, invocation: Invocation
+) -> dict[int, str]:
     """Publish the events of all final outcomes. Returns the errors of those that are not accepted."""
     if use_case.event_bus is None:
         return {}

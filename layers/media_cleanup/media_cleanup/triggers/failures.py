@@ -8,10 +8,10 @@ from media_cleanup.request import MIN_AWS_CALL_MS, Attempt
 from media_cleanup.result import Result
 from media_cleanup.telemetry import logger
 from media_cleanup.triggers.backoff import MAX_ATTEMPTS
-from media_cleanup.triggers.runner import UseCase
+from media_cleanup.triggers.runner import RequestHandler
 
 
-def count_failed_receives(use_case: UseCase, results: Sequence[Result], attempt: Attempt) -> int:
+def count_failed_receives(use_case: RequestHandler, results: Sequence[Result], attempt: Attempt) -> int:
     """Return the number of a message's receives that may have failed, and record the present one if it only waited.
 
     Which ones waited is read from the 15th receive on alone, since it cannot matter before.

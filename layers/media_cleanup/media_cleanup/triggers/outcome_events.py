@@ -18,7 +18,7 @@ from media_cleanup.request import Attempt, Deadline
 from media_cleanup.result import Result, WorkItem
 from media_cleanup.telemetry import SERVICE, logger
 from media_cleanup.triggers.batches import send_in_batches
-from media_cleanup.triggers.runner import UseCase
+from media_cleanup.triggers.runner import RequestHandler
 
 if TYPE_CHECKING:
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
@@ -115,7 +115,9 @@ def publications(
     ]
 
 
-def publish(use_case: UseCase, event_bus: str, items: Sequence[Publication], deadline: Deadline) -> dict[int, str]:
+def publish(
+    use_case: RequestHandler, event_bus: str, items: Sequence[Publication], deadline: Deadline
+) -> dict[int, str]:
     """Publish events, and settle the results whose events are accepted.
 
     Returns the errors of those that are not, by their positions.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # Powertools' idempotency, which the index function does not 
     from media_cleanup.aws.wait_records import WaitRecords
 
 
-class UseCase(Protocol):
+class RequestHandler(Protocol):
     """What a function does with requests; kept for the life of the execution environment, with its connections."""
 
     log_profile: LogProfile
@@ -64,7 +64,7 @@ class UseCase(Protocol):
         """Do what has to wait for the acceptance of a result's outcome event."""
 
 
-def handle_all(use_case: UseCase, work: Sequence[WorkItem]) -> None:
+def handle_all(use_case: RequestHandler, work: Sequence[WorkItem]) -> None:
     """Handle requests concurrently, and fill in their results; then verify which media files are gone."""
     use_case.begin_invocation(len(work))
     with ThreadPoolExecutor(use_case.settings.concurrent_calls) as workers:
@@ -74,7 +74,7 @@ def handle_all(use_case: UseCase, work: Sequence[WorkItem]) -> None:
     _verify_safely(use_case, work)
 
 
-def handle_safely(use_case: UseCase, request: Request, attempt: Attempt) -> list[Result]:
+def handle_safely(use_case: RequestHandler, request: Request, attempt: Attempt) -> list[Result]:
     """Handle one request. Never raises."""
     try:
         attempt.require_time()
@@ -88,7 +88,7 @@ def handle_safely(use_case: UseCase, request: Request, attempt: Attempt) -> list
     return [result.of_request(request) for result in results]
 
 
-def _verify_safely(use_case: UseCase, work: Sequence[WorkItem]) -> None:
+def _verify_safely(use_case: RequestHandler, work: Sequence[WorkItem]) -> None:
     try:
         use_case.verify(work)
     except Exception as error:  # noqa: BLE001 (a bug, which leaves the results as they are)

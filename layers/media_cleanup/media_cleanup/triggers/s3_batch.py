@@ -9,12 +9,12 @@ from media_cleanup.reporting import Delivery, report
 from media_cleanup.request import Attempt, Deadline
 from media_cleanup.result import Result, WorkItem
 from media_cleanup.triggers.parsing import S3_BATCH_SCHEMA, parse_batch_tasks
-from media_cleanup.triggers.runner import UseCase, handle_all
+from media_cleanup.triggers.runner import RequestHandler, handle_all
 
 MAX_RESULT_CHARACTERS = 1024
 
 
-def process_s3_batch(event: Mapping[str, Any], use_case: UseCase, deadline: Deadline) -> dict[str, Any]:
+def process_s3_batch(event: Mapping[str, Any], use_case: RequestHandler, deadline: Deadline) -> dict[str, Any]:
     """Handle the tasks of an invocation. Raises MalformedError, which the job's report shows.
 
     S3 retries temporary failures, and lists failures in the job's report (source: Amazon S3 User Guide, "Invoke AWS

@@ -24,7 +24,7 @@ from media_cleanup.triggers.dead_letters import (
 from media_cleanup.triggers.failures import count_failed_receives
 from media_cleanup.triggers.outcome_events import Publication, publications, publish
 from media_cleanup.triggers.parsing import parse_body
-from media_cleanup.triggers.runner import UseCase, error_location, handle_all
+from media_cleanup.triggers.runner import RequestHandler, error_location, handle_all
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
@@ -56,7 +56,7 @@ class _Message:
 
 
 def process_sqs_batch(
-    event: dict[str, Any], use_case: UseCase, deadline: Deadline, now_s: Callable[[], float] = time.time
+    event: dict[str, Any], use_case: RequestHandler, deadline: Deadline, now_s: Callable[[], float] = time.time
 ) -> dict[str, Any]:
     """Handle the messages of an SQS event, and return the partial batch response. `now_s` returns Unix seconds."""
     messages = _parse_messages(event["Records"], use_case, deadline, now_s())
@@ -71,7 +71,7 @@ def process_sqs_batch(
 
 
 def _parse_messages(
-    records: Sequence[dict[str, Any]], use_case: UseCase, deadline: Deadline, now_s: float
+    records: Sequence[dict[str, Any]], use_case: RequestHandler, deadline: Deadline, now_s: float
 ) -> list[_Message]:
     """Parse SQS's records. At the end of the invocation, time is reserved for the log lines of all requests."""
     default_phone = use_case.settings.default_business_phone
@@ -97,7 +97,7 @@ def _create_message(
     return _Message(message_id, handle, body, delivery, attempt, delivery.age_s(now_s), parts)
 
 
-def _finish_safely(use_case: UseCase, message: _Message) -> None:
+def _finish_safely(use_case: RequestHandler, message: _Message) -> None:
     """Finish a message. Never raises: an error affects this message alone."""
     try:
         _finish(use_case, message)
@@ -106,7 +106,7 @@ def _finish_safely(use_case: UseCase, message: _Message) -> None:
         message.redelivery = AFTER_VISIBILITY_TIMEOUT
 
 
-def _finish(use_case: UseCase, message: _Message) -> None:
+def _finish(use_case: RequestHandler, message: _Message) -> None:
     """Write a message's log lines, then decide: it is redelivered, dead-lettered, or done."""
     _give_up_if_exhausted(use_case, message)
     for result in message.results:
@@ -118,7 +118,7 @@ def _finish(use_case: UseCase, message: _Message) -> None:
         message.dead_letters = _dead_letters_of(use_case, message)
 
 
-def _give_up_if_exhausted(use_case: UseCase, message: _Message) -> None:
+def _give_up_if_exhausted(use_case: RequestHandler, message: _Message) -> None:
     """Reject what is still unavailable after the last receive that may fail."""
     failed_receives = count_failed_receives(use_case, message.results, message.attempt)
     for part in message.parts:
@@ -129,7 +129,7 @@ def _delay_s(result: Result, message: _Message) -> int:
     return backoff_s(result, message.attempt.number, random())  # noqa: S311 (jitter)
 
 
-def _dead_letters_of(use_case: UseCase, message: _Message) -> list[DeadLetter]:
+def _dead_letters_of(use_case: RequestHandler, message: _Message) -> list[DeadLetter]:
     """Return the dead letters of a message, none if an earlier receive has sent them, and only an event is missing."""
     parts = [(part.request, part.results) for part in message.parts]
     letters = create_dead_letters(message.body, parts, message.delivery, datetime.now(UTC))
@@ -143,7 +143,7 @@ def _dead_letters_of(use_case: UseCase, message: _Message) -> list[DeadLetter]:
         return letters
 
 
-def _send_dead_letters(use_case: UseCase, messages: Sequence[_Message], deadline: Deadline) -> None:
+def _send_dead_letters(use_case: RequestHandler, messages: Sequence[_Message], deadline: Deadline) -> None:
     """Send all dead letters. A message stays on its queue until all of its dead letters are accepted."""
     letters = [(message, letter) for message in messages for letter in message.dead_letters]
     try:
@@ -155,7 +155,7 @@ def _send_dead_letters(use_case: UseCase, messages: Sequence[_Message], deadline
         letters[position][0].redelivery = AFTER_VISIBILITY_TIMEOUT
 
 
-def _set_visibility_timeouts(use_case: UseCase, redelivered: Sequence[_Message], deadline: Deadline) -> None:
+def _set_visibility_timeouts(use_case: RequestHandler, redelivered: Sequence[_Message], deadline: Deadline) -> None:
     """Set the visibility timeouts until redelivery; where that fails, the queue's own applies."""
     entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
         {"Id": str(number), "ReceiptHandle": each.receipt_handle, "VisibilityTimeout": each.redelivery.delay_s}
@@ -179,7 +179,7 @@ def _set_visibility_timeouts(use_case: UseCase, redelivered: Sequence[_Message],
         logger.warning("visibility_timeout_failed", extra=extra | {"error": describe_error(error)})
 
 
-def _publish_outcome_events(use_case: UseCase, messages: Sequence[_Message], deadline: Deadline) -> None:
+def _publish_outcome_events(use_case: RequestHandler, messages: Sequence[_Message], deadline: Deadline) -> None:
     """Publish the outcome events of all messages, if there is an event bus.
 
     A message stays on its queue until all of its events are accepted, or given up.
@@ -205,7 +205,7 @@ def _publications(message: _Message, now_ms: int) -> list[Publication]:
     return publications(message.parts, message.delivery, message.message_id, now_ms, redelivered=redelivered)
 
 
-def _keep_unpublished(use_case: UseCase, message: _Message, error: str) -> None:
+def _keep_unpublished(use_case: RequestHandler, message: _Message, error: str) -> None:
     """Redeliver a message whose events were not accepted; at the last receive, dead-letter it."""
     result = Result(outcome=Outcome.UNAVAILABLE, reason=Reason.EVENT_NOT_PUBLISHED, detail=error)
     failed_receives = count_failed_receives(use_case, [result], message.attempt)
