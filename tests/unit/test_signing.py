@@ -93,9 +93,14 @@ def test_access_key_accepts_all_printable_ascii() -> None:
     assert Credentials(every, "a secret").access_key == every
 
 
-def test_access_secret_without_encoding_is_refused_unnamed() -> None:
+def test_access_secret_may_have_any_character_with_an_encoding() -> None:
+    assert Credentials("k", "\ud7ff\ue000").access_secret == "\ud7ff\ue000"
+
+
+@pytest.mark.parametrize("surrogate", ["\ud800", "\udc00", "\udfff"])
+def test_access_secret_without_encoding_is_refused_unnamed(surrogate: str) -> None:
     with pytest.raises(ValueError, match="lone surrogate") as caught:
-        Credentials("k", "hunter\ud800")
+        Credentials("k", f"hunter{surrogate}")
     assert type(caught.value) is ValueError  # that of an encoder would hold the text
     assert "hunter" not in repr(caught.value)
 
