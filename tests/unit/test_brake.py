@@ -201,16 +201,17 @@ def test_permit_comes_back_if_no_call_is_made() -> None:
     assert attempt(brake) == "deleted"
 
 
-def test_permit_of_the_hour_before_does_not_come_back() -> None:
+@pytest.mark.parametrize("passed_s", [HOUR_S, -HOUR_S])  # or the clock is set back
+def test_permit_of_another_hour_does_not_come_back(passed_s: int) -> None:
     table = FakeTable(1)
     brake = table.brake()
 
-    def fail_in_the_next_hour() -> Result:
-        table.now_s += HOUR_S
+    def fail_in_another_hour() -> Result:
+        table.now_s += passed_s
         assert attempt(brake) == "deleted"  # another worker's, with the only permit of that hour
         return FAILED
 
-    brake.delete_with_permit(fail_in_the_next_hour)
+    brake.delete_with_permit(fail_in_another_hour)
     assert attempt(brake) == "braked"
 
 

@@ -158,3 +158,9 @@ def test_media_in_key_is_deleted_only_without_current_object() -> None:
 def test_deletion_without_links_and_media_in_key_has_no_media() -> None:
     assert decide(ObjectDeletion(file()), Facts([])) == NO_MEDIA
     assert decide(ObjectDeletion(file("v1"), "1"), Facts([])) == NO_MEDIA
+
+
+def test_links_to_a_media_file_are_those_of_the_key() -> None:
+    links = [link("1", "a"), link("2", "b", NEW), link("3", "c")]
+    assert Facts(links).links_to(OLD) == (links[0], links[2])
+    assert Facts(links).links_to(IN_KEY) == ()

@@ -73,7 +73,7 @@ def test_content_is_not_in_repr() -> None:
         (b"x", "house.jpg", "jpeg", "is not a MIME type"),
         *(
             (b"x", "house.jpg", mime_type, "is not a MIME type")
-            for mime_type in ("/", "image/", "image/png\r\nX-Header: 1", "imäge/png", "a/b/c")
+            for mime_type in ("/", "image/", "image/png\r\nX-Header: 1", "imäge/png", "a/b/c", "a/b\x1f", "a/b\x7f")
         ),
         (b"", "house.jpg", None, "house.jpg is empty"),
         (io.BytesIO(), "house.jpg", None, "house.jpg is empty"),
@@ -101,6 +101,7 @@ def test_missing_path_is_an_os_error(tmp_path: Path) -> None:
         ("image/jpeg", 5 * MB),
         ("IMAGE/WEBP", 500 * KB),
         ("audio/ogg; codecs=opus", 16 * MB),
+        ("audio/ogg; codecs=~", 16 * MB),
         ("video/mp4", 16 * MB),
         ("application/pdf", 100 * MB),
         ("text/plain", 100 * MB),

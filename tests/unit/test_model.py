@@ -92,6 +92,19 @@ def test_business_phone_in_a_media_id_is_not_shown(business_phone: str, media_id
     assert Media(business_phone, media_id).shown_id == shown
 
 
+@pytest.mark.parametrize(
+    ("business_phone", "media_id", "shown"),
+    [
+        (PHONE, MEDIA_ID, MEDIA_ID),
+        (PHONE, f"{PHONE}-a", "86158****1795-a"),
+        ("1234567890", "a-1234567890", "a-12345****7890"),
+        ("123456789", "a-123456789", "a-123456789"),  # so few digits can be a part of any Media-ID
+    ],
+)
+def test_shown_id_hides_the_business_phone(business_phone: str, media_id: str, shown: str) -> None:
+    assert Media(business_phone, media_id).shown_id == shown
+
+
 @pytest.mark.parametrize("version_id", [None, ""])
 def test_object_version_absent_or_empty_is_none(version_id: str | None) -> None:
     assert S3Object.parse("example-bucket", "a", version_id) == S3Object("example-bucket", "a", None)

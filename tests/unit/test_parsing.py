@@ -452,6 +452,16 @@ def test_body_with_a_name_twice_is_malformed(body: str) -> None:
     assert parse_body(body, None) == [Request(Malformed("the body is JSON that has a name twice in one object"))]
 
 
+def test_body_with_many_names_is_parsed() -> None:
+    message = {"business_phone": PHONE, "media_id": MEDIA_ID} | {f"note-{number}": number for number in range(1000)}
+    assert parse_body(json.dumps(message), None) == [Request(MEDIA)]
+
+
+def test_media_ids_that_differ_are_malformed_with_the_default_phone() -> None:
+    [request] = parse_payload({"media_id": MEDIA_ID, "Media-ID": "other"}, PHONE)
+    assert isinstance(request.action, Malformed)
+
+
 def test_event_without_records_is_ignored() -> None:
     assert parse_payload({"Records": []}, None) == [Request(Ignored(Reason.EMPTY))]
 

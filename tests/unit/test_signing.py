@@ -93,9 +93,15 @@ def test_access_key_accepts_all_printable_ascii() -> None:
     assert Credentials(every, "a secret").access_key == every
 
 
-def test_access_secret_without_encoding_is_refused_unnamed() -> None:
+def test_access_secret_may_have_any_character_with_an_encoding() -> None:
+    nearly = "\ud7ff\ue000"
+    assert Credentials("k", nearly).access_secret == nearly
+
+
+@pytest.mark.parametrize("surrogate", [0xD800, 0xDC00, 0xDFFF])
+def test_access_secret_without_encoding_is_refused_unnamed(surrogate: int) -> None:
     with pytest.raises(ValueError, match="lone surrogate") as caught:
-        Credentials("k", "hunter\ud800")
+        Credentials("k", f"hunter{chr(surrogate)}")
     assert type(caught.value) is ValueError  # that of an encoder would hold the text
     assert "hunter" not in repr(caught.value)
 
