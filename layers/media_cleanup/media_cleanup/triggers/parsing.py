@@ -119,7 +119,7 @@ def _parse_s3_record(record: Mapping[str, Any]) -> Request:
     family, _, kind = name.removeprefix("s3:").partition(":")
     bucket, obj = _bucket_and_object(record.get("s3"))
     event = _object_event(
-        _event_type(f"{family}:{kind}", family),
+        _event_type(name=f"{family}:{kind}", family=family),
         name,
         bucket=bucket,
         key=_form_decode(obj.get("key")),
@@ -129,7 +129,7 @@ def _parse_s3_record(record: Mapping[str, Any]) -> Request:
         delete_marker=kind == "DeleteMarkerCreated",
     )
     reason = _LIFECYCLE_EXPIRATION if family == "LifecycleExpiration" else None  # other events name none
-    # The version id as S3 sent it: the event's object has none where it is that of a delete marker
+    # As S3 sent it: event.obj has no version where a delete marker was created
     origin = Origin(_version_id(obj.get("versionId")), _principal_id(record.get("userIdentity")), reason)
     return Request(event, _unix_ms(record.get("eventTime")), origin=origin)
 
