@@ -34,7 +34,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_COMPILE_BYTECODE := $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-picture test test-fast test-client test-docker mutation-manual mutation absence chaos capacity bench \
+.PHONY: help demo demo-picture test test-fast coverage test-client test-docker mutation-manual mutation absence chaos capacity bench \
   docs docs-serve lint format build package invoke local deploy verify doctor report pause resume connect disconnect \
   redrive backfill lock clean ci
 
@@ -59,7 +59,10 @@ test-fast: $(DEV) $(CLOUD) ## Run the unit and integration tests
 	$(PYTEST) --numprocesses $$(getconf _NPROCESSORS_ONLN) --dist load tests/unit tests/integration
 
 test: $(DEV) $(CLOUD) ## Run all tests except those that need Docker
-	$(PYTEST) --cov --numprocesses auto --dist loadfile --no-loadscope-reorder # long files first
+	$(PYTEST) --numprocesses auto --dist loadfile --no-loadscope-reorder # in the order of tests/conftest.py
+
+coverage: $(DEV) $(CLOUD) ## Measure the branch coverage of the unit and integration tests
+	$(PYTEST) --cov --numprocesses $$(getconf _NPROCESSORS_ONLN) --dist load tests/unit tests/integration
 
 lint: $(DEV) $(CHECKS) lock-check ## Check style, types, templates, secrets and the lock file
 	$(BIN)/ruff check
@@ -76,7 +79,7 @@ format: $(DEV) ## Format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-ci: lint docs test absence ## Run everything that a change must pass: lint, docs, test, absence
+ci: lint docs test coverage absence ## Run everything that a change must pass: lint, docs, test, absence
 
 test-client: $(DEV) ## Test the client's package on each Python from 3.10 (ALL=1: all needed)
 	@UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}" $(BIN)/python -m tools.client_tests $(call flag,ALL,--all)

@@ -5,6 +5,8 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ class _NoManagedPolicies:
 
 def expanded(packed: Mapping[str, str] = PACKED, **parameters: str) -> dict[str, Any]:
     """Return the root template after SAM's transform, with these packages, and these parameters over the defaults."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
+    template = deepcopy(_root_template())
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         properties.update({name: uri for name, uri in packed.items() if name in properties})
@@ -34,12 +36,23 @@ def expanded(packed: Mapping[str, str] = PACKED, **parameters: str) -> dict[str,
     return document
 
 
+@cache
+def _with_defaults() -> dict[str, Any]:
+    return expanded()
+
+
+@cache
+def _root_template() -> dict[str, Any]:
+    document: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+    return document
+
+
 def nested(name: str) -> dict[str, Any]:
     """Return a nested template with its parameters replaced by the values that the root template passes.
 
     `name` is its logical id. References within Fn::Sub stay as they are.
     """
-    stack = expanded()["Resources"][name]["Properties"]
+    stack = _with_defaults()["Resources"][name]["Properties"]
     values = stack["Parameters"]
 
     def resolved(part: Any) -> Any:  # noqa: ANN401 (any part of a template)
