@@ -56,13 +56,15 @@ invoke: $(DEV) $(CLOUD) ## Run one event in the built function: EVENT=events/…
 ##@ Test a change
 
 test-fast: $(DEV) $(CLOUD) ## Run the unit and integration tests
-	$(PYTEST) --numprocesses $$(getconf _NPROCESSORS_ONLN) --dist load tests/unit tests/integration
+	$(PYTEST) --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist load tests/unit tests/integration
 
+# pytest compiles the tests' assertions, and each of its processes would do so again
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) $(CLOUD) ## Run all tests except those that need Docker
 	$(PYTEST) --numprocesses auto --dist loadfile --no-loadscope-reorder # in the order of tests/conftest.py
 
 coverage: $(DEV) $(CLOUD) ## Measure the branch coverage of the unit and integration tests
-	$(PYTEST) --cov --numprocesses $$(getconf _NPROCESSORS_ONLN) --dist load tests/unit tests/integration
+	$(PYTEST) --cov --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist load tests/unit tests/integration
 
 lint: $(DEV) $(CHECKS) lock-check ## Check style, types, templates, secrets and the lock file
 	$(BIN)/ruff check
