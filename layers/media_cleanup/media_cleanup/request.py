@@ -14,6 +14,7 @@ from media_cleanup.outcome import Reason
 #   MIN_AWS_CALL_MS                     to begin a call to AWS after which nothing but the response to Lambda remains
 #   FINISH_MS_PER_REQUEST               for a request's log line and metrics; thousands of parts take seconds
 #   gateway.py: MIN_NXCLOUD_CALL_S      to begin a call to NXCloud, beyond FINISH_S
+#   sweep_index.py: FINISH_MS           for the grace period and the deletion requests of a slice
 #   gateway.py, absence.py: FINISH_S    after a call or an experiment: records, links, log lines, dead letters, response
 MIN_STEP_MS = 6_000
 MIN_AWS_CALL_MS = 2_000
