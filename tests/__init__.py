@@ -1,1 +1,1 @@
-"""The project's tests; README.md tells how they are arranged."""
+"""The project's tests; README.md describes how they are arranged."""

@@ -208,7 +208,7 @@ def test_number_without_account_is_named_masked(environment: Environment) -> Non
 def test_answer_about_missing_media_ends_a_pause(environment: Environment) -> None:
     environment.fake_nxcloud.misbehave(Fault("code", code=1005, times=2))
     environment.delete_media(sqs_event(MEDIA_MESSAGE))
-    for state in environment.delete_media_handler._gateway._flow.pauses._states.values():  # noqa: SLF001 (no test waits)
+    for state in environment.delete_media_handler._gateway._flow.pauses._states.values():  # noqa: SLF001 (a test does not wait for the pause of a minute)
         state.paused_until = 0.0  # the minute is over
     missing = {"business_phone": PHONE, "media_id": "missing"}
     environment.delete_media(sqs_event(missing, MEDIA_MESSAGE))

@@ -1,4 +1,4 @@
-"""What HEAD tells of an object, with a fake S3 client."""
+"""What HEAD returns for an object, with a fake S3 client."""
 
 from types import SimpleNamespace
 from typing import Any, cast

@@ -101,7 +101,7 @@ def _finish_safely(use_case: RequestHandler, message: _Message) -> None:
     """Finish a message. Never raises: an error affects this message alone."""
     try:
         _finish(use_case, message)
-    except Exception as error:  # noqa: BLE001 (a bug)
+    except Exception as error:  # noqa: BLE001 (a bug, which must not fail the other messages)
         _log_bug(error, message_id=message.message_id)
         message.redelivery = AFTER_VISIBILITY_TIMEOUT
 
